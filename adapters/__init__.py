@@ -1,0 +1,1 @@
+"""Thin translators between the core and the places people talk in."""

@@ -1,0 +1,1 @@
+"""The core of Threadreel: jobs, models, providers and media; it knows no platform."""
