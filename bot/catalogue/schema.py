@@ -1,4 +1,4 @@
-"""A model as data: what it takes, what it makes. Checks, commands, forms, help and docs are made from this."""
+"""A model as data: what it takes and makes. Checks, commands, forms, help and docs are made from this."""
 
 from __future__ import annotations
 
@@ -62,9 +62,11 @@ class Input:
 
     `name` is the model's own, `alias` the short plain one. `minimum` and `maximum` are inclusive.
     `steps_of` and `steps_from`: an integer must be steps_from + n * steps_of. `max_length` in characters,
-    `max_items` in files. `accepts` holds the kinds that a file may be. `words`: a comma-separated list of these,
-    exactly so (a model that does not trim). `always` sends the default even when nobody gave a value.
-    `main` marks the one that takes text typed without a key. `advanced` puts it behind "more options".
+    `max_items` in files. `accepts` holds the kinds that a file may be. `words`: the text is a list of these,
+    separated by commas, exactly so (a model that does not trim). `always` sends the default even when nobody
+    gave a value. `main` marks the one that takes text typed without a key. `advanced` puts it behind "more
+    options".
+    `ours` names the bounds that the model's own schema does not set: we do, so that nobody orders a monster.
     `unverified`: what facts about it nobody could check.
     """
 
@@ -74,8 +76,8 @@ class Input:
     help: str
     required: bool = False
     default: Scalar | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     steps_of: int | None = None
     steps_from: int = 0
     choices: tuple[Scalar, ...] = ()
@@ -86,14 +88,26 @@ class Input:
     always: bool = False
     main: bool = False
     advanced: bool = False
+    ours: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
+
+    @property
+    def is_file(self) -> bool:
+        return self.type in (Type.FILE, Type.FILES)
+
+    @property
+    def is_free_text(self) -> bool:
+        """Text in which anything may stand."""
+        return self.type is Type.TEXT and not self.choices and not self.words
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model. `version` is 64 hex digits, empty for an official model that has none.
 
-    `endpoint` and `gateway_endpoint`: "version" posts to /predictions, "model" to /models/{owner}/{name}/predictions.
+    `endpoint` and `gateway_endpoint`: "version" posts to /predictions, "model" to
+    /models/{owner}/{name}/predictions.
+    `order` is its place in lists, smallest first. `sources` are the public pages that its facts come from.
     """
 
     command: str
@@ -112,6 +126,8 @@ class Model:
     may_be_adult: bool = False
     notes: str = ""
     unverified: str = ""
+    order: int = 0
+    sources: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

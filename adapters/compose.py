@@ -1,0 +1,176 @@
+"""The composition root: builds an installation from its settings, in plain calls, and takes it down again."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
+from adapters.sandbox_process import running_sandbox
+from adapters.terminal import Terminal
+from adapters.web import Web
+from bot import policy
+from bot.catalogue import Catalogue, load
+from bot.config import ProviderSettings, Settings
+from bot.core import Idle, Studio
+from bot.engine import Engine, Rules
+from bot.errors import CannotStart
+from bot.links import Links
+from bot.media import Library
+from bot.ports import Platform
+from bot.providers import Client, connect
+from bot.store import Store
+
+NOWHERE = "http://127.0.0.1:9"
+"""Stands for the address of a sandbox that another process has started: nothing is asked of it here."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything that one process runs. `engine` is None where another process runs it."""
+
+    settings: Settings
+    catalogue: Catalogue
+    store: Store
+    library: Library
+    clients: Mapping[str, Client]
+    web: Web
+    core: Studio
+    engine: Engine | None
+    links: Links | None
+
+
+@contextlib.asynccontextmanager
+async def installation(
+    settings: Settings,
+    *,
+    needs_engine: bool,
+    now: Callable[[], float] = time.time,
+    rng: random.Random | None = None,
+) -> AsyncIterator[Installation]:
+    """Build it all. Raises CannotStart where something is not usable.
+
+    With `needs_engine`, another process that runs the engine already is a reason not to start.
+    """
+    rng = rng or random.SystemRandom()
+    async with AsyncExitStack() as stack:
+        catalogue = load()
+        store = await stack.enter_async_context(await Store.open(settings.store.url))
+        has_engine = store.try_lock()
+        if needs_engine and not has_engine:
+            raise CannotStart(
+                f"Another process is using the database {settings.store.url}. "
+                "Stop it first, or give this one another [store] url."
+            )
+        providers = await _with_addresses(settings, stack, start=has_engine)
+        library = await stack.enter_async_context(
+            Library(
+                settings.media.folder,
+                max_bytes=settings.media.max_bytes,
+                private_hosts=(*settings.media.private_hosts, *_sandbox_hosts(providers)),
+            )
+        )
+        clients = {
+            name: await stack.enter_async_context(_client(name, one)) for name, one in providers.items()
+        }
+        links = _links(settings, now)
+        web = Web(
+            store, catalogue, library, settings=settings.web, public_url=settings.http.public_url, now=now
+        )
+        platforms: dict[str, Platform] = {"web": web, "terminal": Terminal()}
+        engine = None
+        if has_engine:
+            engine = Engine(
+                store,
+                library,
+                catalogue,
+                clients,
+                platforms,
+                rules=_rules(settings),
+                free=frozenset(name for name, one in providers.items() if one.kind == "sandbox"),
+                link=links.url_of if links else None,
+                now=now,
+                rng=rng,
+            )
+        core = Studio(
+            store,
+            library,
+            catalogue,
+            engine or Idle(),
+            rules=policy.Rules(settings.limits, settings.access.servers),
+            routes=_routes(settings),
+            providers={name: client.can for name, client in clients.items()},
+            public=links is not None,
+            now=now,
+            rng=rng,
+        )
+        yield Installation(settings, catalogue, store, library, clients, web, core, engine, links)
+
+
+def _rules(settings: Settings) -> Rules:
+    limits = settings.limits
+    return Rules(
+        at_once=limits.at_once,
+        at_once_per_person=limits.at_once_per_person,
+        deadline=limits.deadline_minutes * 60,
+    )
+
+
+def _routes(settings: Settings) -> Mapping[str, str]:
+    """The configured routes; the first provider takes what no route names."""
+    first = next(iter(settings.providers), None)
+    return {"default": first, **settings.routes} if first else settings.routes
+
+
+def _client(name: str, provider: ProviderSettings) -> Client:
+    token = provider.token.get_secret_value() if provider.token else SANDBOX_TOKEN
+    return connect(provider.kind, name, provider.base_url or "", token)
+
+
+def _links(settings: Settings, now: Callable[[], float]) -> Links | None:
+    if settings.http.public_url is None:
+        return None
+    return Links(settings.http.public_url, link_key(settings.media.folder), now)
+
+
+def link_key(folder: Path) -> bytes:
+    """The key that signs links to kept files: made once, readable by the owner only."""
+    path = folder / ".link-key"
+    with contextlib.suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+# -- sandboxes
+
+
+def _sandbox_hosts(providers: Mapping[str, ProviderSettings]) -> tuple[str, ...]:
+    """Sandboxes serve their results from this machine: the private addresses that are meant."""
+    sandboxes = [one.base_url for one in providers.values() if one.kind == "sandbox" and one.base_url]
+    return tuple(urlsplit(address).netloc for address in sandboxes)
+
+
+async def _with_addresses(
+    settings: Settings, stack: AsyncExitStack, *, start: bool
+) -> dict[str, ProviderSettings]:
+    """The providers, each with an address: a sandbox without one is started, or found running from before."""
+    providers: dict[str, ProviderSettings] = {}
+    for name, provider in settings.providers.items():
+        address = provider.base_url
+        if address is None and provider.kind == "sandbox":
+            folder = settings.media.folder.parent
+            address = await stack.enter_async_context(running_sandbox(folder)) if start else NOWHERE
+        providers[name] = provider.model_copy(update={"base_url": address})
+    return providers

@@ -1,0 +1,364 @@
+"""The engine: claim, step, move. The database is the truth; what is held here are leases."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+import structlog
+
+from bot.catalogue import Catalogue
+from bot.engine.cards import Cards
+from bot.engine.fates import (
+    Again,
+    Delivered,
+    Elsewhere,
+    Fate,
+    Fetched,
+    GiveUp,
+    Nowhere,
+    Requeue,
+    Submitted,
+    Succeeded,
+)
+from bot.engine.steps import Steps
+from bot.errors import Stale
+from bot.jobs import Job, JobId, Outcome, State
+from bot.pacing import Durations, Pace
+from bot.ports import Platform, Waiting, Working
+from bot.providers import Client, Prediction
+from bot.sweep import Sweep
+
+if TYPE_CHECKING:
+    from bot.media import Library
+    from bot.store import Store
+
+Step: TypeAlias = Callable[[Job], Awaitable[Fate]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The engine's limits. Times in seconds; `workers` steps are under way at once."""
+
+    at_once: int = 8
+    at_once_per_person: int = 3
+    deadline: float = 3600
+    workers: int = 16
+    lease: float = 120
+    tick: float = 1.0
+    pace: Pace = field(default_factory=Pace)
+    requests_per_second: float = 40
+    card_every: float = 1.0
+
+
+class Engine:
+    """Carries every job from the queue to its place. One process runs it over a SQLite store."""
+
+    def __init__(
+        self,
+        store: Store,
+        library: Library,
+        catalogue: Catalogue,
+        clients: Mapping[str, Client],
+        platforms: Mapping[str, Platform],
+        *,
+        rules: Rules,
+        free: frozenset[str],
+        link: Callable[[str], str] | None,
+        now: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._rules = rules
+        self._now = now
+        self.durations: defaultdict[str, Durations] = defaultdict(Durations)
+        self._cards = Cards(platforms, store, catalogue, now=now, every=rules.card_every)
+        self._steps = Steps(
+            store,
+            library,
+            catalogue,
+            clients,
+            platforms,
+            self._cards,
+            free=free,
+            deadline=rules.deadline,
+            link=link,
+            now=now,
+            rng=rng,
+        )
+        self._sweeps = {name: self._sweep_of(client) for name, client in clients.items()}
+        self._hand: asyncio.Queue[tuple[Job, Step]] = asyncio.Queue()
+        self._held: dict[JobId, Job] = {}
+        self._wanted = asyncio.Event()
+        self._further: dict[JobId, tuple[Job, float | None, float | None]] = {}
+        self._renew_at = now() + rules.lease / 4
+        self._stopping = False
+
+    def _sweep_of(self, client: Client) -> Sweep:
+        return Sweep(
+            client,
+            self,
+            self.durations,
+            pace=self._rules.pace,
+            deadline=self._rules.deadline,
+            requests_per_second=self._rules.requests_per_second,
+            now=self._now,
+        )
+
+    # -- what the core tells
+
+    def accepted(self, job: Job) -> None:
+        """A new job stands in the store."""
+        self._cards.show(job, Waiting())
+        self._wanted.set()
+
+    def cancelled(self, job: Job) -> None:
+        """Somebody wants it cancelled, and the store knows."""
+        if job.state is State.RUNNING and job.provider in self._sweeps:
+            self._sweeps[job.provider].cancel(job)
+        self._wanted.set()
+
+    def eta(self, job: Job) -> float | None:
+        """Seconds that a running job may still take, from what was learned; None where nothing was."""
+        if job.submitted_at is None:
+            return None
+        return self.durations[job.model].left(self._now() - job.submitted_at)
+
+    # -- running
+
+    async def run(self) -> None:
+        """Work until cancelled. The caller holds the store's engine lock."""
+        await self._take_over()
+        async with asyncio.TaskGroup() as tasks:
+            for sweep in self._sweeps.values():
+                tasks.create_task(_for_ever("sweep", sweep.run))
+            for _ in range(self._rules.workers):
+                tasks.create_task(_for_ever("worker", self._work))
+            tasks.create_task(_for_ever("cards", self._cards.run))
+            tasks.create_task(_for_ever("intake", self._take_in))
+            tasks.create_task(_for_ever("clock", self._tick))
+
+    async def stop(self, within: float) -> None:
+        """Start nothing new, and let what is in hand finish for so many seconds."""
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._hand.join()
+
+    async def _take_over(self) -> None:
+        """An earlier start's leases are void, and what ran then is followed again."""
+        await self._store.void_leases()
+        for model in self._catalogue:
+            self.durations[model.command] = Durations(await self._store.durations(model.command))
+        await self._claim_retries(limit=None)
+
+    async def _take_in(self) -> None:
+        """Start queued jobs as soon as there is something to start and room for it."""
+        while True:
+            self._wanted.clear()
+            if not self._stopping:
+                for job in await self._start():
+                    self._cards.show(job, Working(None, None))
+                    self._take(job, self._steps.submit)
+            await self._wanted.wait()
+
+    async def _start(self) -> list[Job]:
+        return await self._store.start(
+            now=self._now(),
+            lease=self._rules.lease,
+            at_once=self._rules.at_once,
+            at_once_per_person=self._rules.at_once_per_person,
+            limit=max(self._rules.workers * 4 - self._hand.qsize(), 0),
+        )
+
+    async def _tick(self) -> None:
+        """Once in a while: what is due again, what others asked for, leases, the queue's cards."""
+        while True:
+            await asyncio.sleep(self._rules.tick)
+            if self._stopping:
+                continue
+            self._wanted.set()
+            await self._claim_retries(limit=self._rules.workers * 4)
+            await self._pass_cancels_on()
+            await self._note_progress()
+            await self._renew()
+            await self._tell_the_queue()
+
+    async def _claim_retries(self, *, limit: int | None) -> None:
+        """Take what nobody holds: left by an earlier start, or due again."""
+        step: Mapping[State, Step | None] = {
+            State.DELIVERING: self._steps.deliver,
+            State.FETCHING: self._steps.fetch,
+            State.SUBMITTING: self._steps.recover,
+            State.RUNNING: None,
+        }
+        for state, first in step.items():
+            most = 1_000_000 if limit is None else max(limit - self._hand.qsize(), 0)
+            for job in await self._store.claim(state, now=self._now(), lease=self._rules.lease, limit=most):
+                if first is not None:
+                    self._take(job, first)
+                elif job.provider in self._sweeps:
+                    self._follow(job)
+
+    async def _pass_cancels_on(self) -> None:
+        for job in await self._store.cancels():
+            if sweep := self._sweeps.get(job.provider):
+                sweep.cancel(job)
+
+    async def _note_progress(self) -> None:
+        """Write down how far running jobs are, for readers in other processes and for the next start."""
+        further, self._further = self._further, {}
+        await asyncio.gather(
+            *(self._store.progressed(*entry) for entry in further.values()), return_exceptions=True
+        )
+
+    async def _renew(self) -> None:
+        """Keep what is held, well before the lease is over."""
+        if self._now() < self._renew_at:
+            return
+        self._renew_at = self._now() + self._rules.lease / 4
+        held = [*self._held, *(job.id for sweep in self._sweeps.values() for job in sweep.jobs())]
+        if held:
+            await self._store.renew(held, self._now() + self._rules.lease)
+
+    async def _tell_the_queue(self) -> None:
+        for ahead, job in enumerate(await self._store.queued(limit=100)):
+            self._cards.show(job, Waiting(ahead, None, job.code))
+
+    # -- one job
+
+    def _take(self, job: Job, step: Step) -> None:
+        held = self._held.get(job.id)
+        if held is None or held.attempt != job.attempt:
+            self._held[job.id] = job
+            self._hand.put_nowait((job, step))
+
+    def _follow(self, job: Job) -> None:
+        self._sweeps[job.provider].watch(job)
+        self._cards.show(job, Working(job.progress, self.eta(job)))
+
+    async def _work(self) -> None:
+        while True:
+            job, step = await self._hand.get()
+            try:
+                await self._carry(job, step)
+            finally:
+                if self._held.get(job.id) is job:
+                    del self._held[job.id]
+                self._hand.task_done()
+
+    async def _carry(self, job: Job, step: Step) -> None:
+        """Step after step, as far as it goes without waiting."""
+        current: Job | None = job
+        next_step: Step | None = step
+        while current is not None and next_step is not None:
+            current = await self._write(current, await next_step(current))
+            next_step = self._step_of(current.state) if current else None
+
+    def _step_of(self, state: State) -> Step | None:
+        return {State.FETCHING: self._steps.fetch, State.DELIVERING: self._steps.deliver}.get(state)
+
+    async def _write(self, job: Job, fate: Fate) -> Job | None:
+        """Write a fate down; returns the job where it can go on at once."""
+        try:
+            moved = await self._move(job, fate)
+        except Stale:
+            log.debug("Somebody else moved it", action="stale", **job.log_context())
+            return None
+        log.debug("Moved", action="move", fate=type(fate).__name__, **moved.log_context())
+        return self._after(moved, fate)
+
+    async def _move(self, job: Job, fate: Fate) -> Job:
+        now = self._now()
+        match fate:
+            case Submitted(prediction):
+                return await self._store.submitted(job, prediction.id, now=now)
+            case Requeue(after, code, facts):
+                return await self._store.requeue(job, due_at=now + after, code=code, facts=facts)
+            case Succeeded(outputs, took, finished_at, cost):
+                return await self._store.succeeded(
+                    job, outputs, now=now, took=took, cost=cost, finished_at=finished_at or now
+                )
+            case Fetched(media):
+                return await self._store.fetched(job, media, now=now)
+            case Delivered(posted):
+                return await self._store.delivered(job, posted, now=now)
+            case Elsewhere(place):
+                return await self._store.redirected(job, place, now=now)
+            case Nowhere(code):
+                return await self._store.undelivered(job, now=now, code=code)
+            case Again(after, code, facts):
+                return await self._store.snooze(job, due_at=now + after, code=code, facts=facts)
+            case GiveUp(outcome, code, facts, cost):
+                return await self._store.ended(job, outcome, now=now, code=code, facts=facts, cost=cost)
+            case _:
+                assert_never(fate)
+
+    def _after(self, job: Job, fate: Fate) -> Job | None:
+        """What a move means for the rest of us; returns the job where it can go on at once."""
+        match fate:
+            case Submitted():
+                self._follow(job)
+                return None
+            case Requeue(code=code):
+                self._cards.show(job, Waiting(None, None, code))
+                return None
+            case Delivered() | Nowhere():
+                self._cards.forget(job.id)
+                self._wanted.set()
+                return None
+            case Again():
+                return None
+            case Elsewhere():
+                self._cards.forget(job.id)
+                return job
+            case GiveUp() | Succeeded() | Fetched():
+                self._wanted.set()
+                return job
+            case _:
+                assert_never(fate)
+
+    # -- what the sweep finds (bot.sweep.Finder)
+
+    def finished(self, job: Job, prediction: Prediction) -> None:
+        self._take(job, partial(self._settle, prediction=prediction))
+
+    async def _settle(self, job: Job, prediction: Prediction) -> Fate:
+        """As `Steps.settle`, by the newest word on whether a cancel was asked for."""
+        return await self._steps.settle(await self._store.get(job.id) or job, prediction)
+
+    def moved_on(self, job: Job, fraction: float | None, started_at: float | None) -> None:
+        self._further[job.id] = (job, fraction, started_at)
+        self._cards.show(job, Working(fraction, self.eta(job)))
+
+    def vanished(self, job: Job) -> None:
+        self._take(job, partial(_settled, fate=GiveUp(Outcome.UNKNOWN, "vanished")))
+
+    def senseless(self, job: Job, detail: str) -> None:
+        self._take(job, partial(_settled, fate=GiveUp(Outcome.FAILED, "bad_answer", {"detail": detail})))
+
+    def overdue(self, job: Job) -> None:
+        self._take(job, self._steps.overdue)
+
+
+async def _settled(_job: Job, *, fate: Fate) -> Fate:
+    return fate
+
+
+async def _for_ever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop until cancelled; a fault in it is told and must not stop the others."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("A loop failed and goes on", action="loop_failed", loop=name)
+            await asyncio.sleep(1)

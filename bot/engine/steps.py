@@ -1,0 +1,370 @@
+"""The steps of a job: each carries it as far as it goes now and returns its fate. None of them moves it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.catalogue import Catalogue, Model, Type, read_output
+from bot.engine.cards import Cards, notice_of
+from bot.engine.fates import (
+    Again,
+    Delivered,
+    Elsewhere,
+    Fate,
+    Fetched,
+    GiveUp,
+    Nowhere,
+    Requeue,
+    Submitted,
+    Succeeded,
+)
+from bot.errors import (
+    BadMedia,
+    Busy,
+    Denied,
+    Gone,
+    LostAnswer,
+    NotAPrediction,
+    ProviderBusy,
+    ProviderRefused,
+    TooLarge,
+    TryLater,
+)
+from bot.jobs import Job, Json, Media, Outcome, Output, platform_of
+from bot.media import data_uri
+from bot.pacing import backoff
+from bot.ports import Notice, Platform, Ready
+from bot.providers import Client, Prediction, Status
+from bot.sweep import time_taken
+
+if TYPE_CHECKING:
+    from bot.media import Library
+    from bot.store import Store
+
+DATA_URI_LIMIT = 256 * 1024
+"""Bytes of a file that may travel inside the request (Replicate's OpenAPI document)."""
+
+FREE = Decimal(0)
+KEPT_BY_PROVIDER = 55 * 60
+"""Seconds in which a result is fetched: Replicate removes it an hour after it ended, less a margin."""
+
+SETTLED = 20.0
+"""Seconds after which a prediction that the provider's list still doesn't show was not made."""
+
+DELIVERY_TRIES = 300
+"""With waits of up to five minutes: about a day."""
+
+log = structlog.get_logger(__name__)
+
+
+class Steps:
+    """One method a step.
+
+    `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        library: Library,
+        catalogue: Catalogue,
+        clients: Mapping[str, Client],
+        platforms: Mapping[str, Platform],
+        cards: Cards,
+        *,
+        free: Collection[str],
+        deadline: float,
+        link: Callable[[str], str] | None,
+        now: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._library = library
+        self._catalogue = catalogue
+        self._clients = clients
+        self._platforms = platforms
+        self._cards = cards
+        self._free = free
+        self._deadline = deadline
+        self._link = link
+        self._now = now
+        self._rng = rng
+
+    # -- submitting
+
+    async def submit(self, job: Job) -> Fate:
+        """Ask the provider for it. From here on money may be spent."""
+        client = self._clients.get(job.provider)
+        if client is None:
+            return GiveUp(Outcome.FAILED, "no_provider", {"model": job.model}, FREE)
+        try:
+            model = self._catalogue.find(job.model)
+            inputs = await self._on_the_wire(client, model, job.inputs)
+        except (TryLater, LostAnswer) as error:
+            return self._requeue(job, error)
+        except (ProviderRefused, BadMedia, NotAPrediction) as error:
+            return self._refused(error, FREE)
+        try:
+            return Submitted(await client.create(model, inputs))
+        except TryLater as error:
+            return self._requeue(job, error)
+        except ProviderRefused as error:
+            return self._refused(error, FREE)
+        except LostAnswer:
+            log.warning("The answer to a create is lost", action="answer_lost", **job.log_context())
+            return Again(1.0, "lost_answer")
+        except NotAPrediction as error:
+            log.warning("The answer to a create is no prediction", action="bad_answer", **job.log_context())
+            return Again(0.0, "bad_answer", {"detail": error.detail})
+
+    async def recover(self, job: Job) -> Fate:
+        """It may have been sent: look for it, and never send it blindly again."""
+        client = self._clients.get(job.provider)
+        if client is None or not client.can.list:
+            return self._unknown(job)
+        try:
+            found = await self._find(client, job)
+        except TryLater as error:
+            return Again(error.retry_after or backoff(job.tries, self._rng), job.code, job.facts)
+        except (ProviderRefused, NotAPrediction, LostAnswer):
+            return self._unknown(job)
+        if found:
+            return Submitted(found)
+        if self._now() - float(job.facts.get("missed_at", self._now())) < SETTLED:
+            missed_at = job.facts.get("missed_at", self._now())
+            return Again(min(2.0 + job.tries, 5.0), job.code, {**job.facts, "missed_at": missed_at})
+        return self._unknown(job) if job.code == "bad_answer" else Requeue(0.0)
+
+    def _unknown(self, job: Job) -> GiveUp:
+        if job.code == "bad_answer":
+            return GiveUp(Outcome.FAILED, "bad_answer", {"detail": job.facts.get("detail", "")})
+        return GiveUp(Outcome.UNKNOWN, "lost_answer")
+
+    async def _find(self, client: Client, job: Job) -> Prediction | None:
+        """The prediction that was made of this job and belongs to no other, oldest first."""
+        model = self._catalogue.find(job.model)
+        since = (job.submitted_at or job.created_at) - 120
+        alike = [p async for p in _listed(client, since) if _made_of(p, model, job.inputs)]
+        taken = await self._store.known_predictions([p.id for p in alike])
+        free = [p for p in alike if p.id not in taken]
+        return min(free, key=lambda p: p.created_at or 0, default=None)
+
+    async def _on_the_wire(self, client: Client, model: Model, inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The inputs as the provider takes them: files become URLs."""
+        wire: dict[str, Json] = {}
+        for name, value in inputs.items():
+            entry = model.input(name)
+            if entry is not None and entry.type is Type.FILES:
+                wire[name] = [await self._url_of(client, file) for file in value]
+            elif entry is not None and entry.type is Type.FILE:
+                wire[name] = await self._url_of(client, value)
+            else:
+                wire[name] = value
+        return wire
+
+    async def _url_of(self, client: Client, file: Mapping[str, str]) -> str:
+        """A file in the way that this provider takes it: inside the request, uploaded, or by our own link."""
+        path = self._library.path(file["file"])
+        if path is None:
+            raise BadMedia("file_gone", name=file["name"])
+        probed = await self._library.probe(file["file"])
+        if probed.size <= DATA_URI_LIMIT:
+            return await data_uri(path, probed.mime)
+        if client.can.files:
+            return await client.upload(path, file["name"], probed.mime)
+        if self._link is not None:
+            return self._link(file["file"])
+        raise BadMedia("file_needs_public_url", limit=DATA_URI_LIMIT, name=file["name"])
+
+    def _requeue(self, job: Job, error: TryLater | LostAnswer) -> Requeue:
+        """Nothing was taken; the job waits and says for what."""
+        after = error.retry_after if isinstance(error, TryLater) else None
+        code = "provider_busy" if isinstance(error, ProviderBusy) else "provider_down"
+        return Requeue(backoff(job.tries, self._rng, most=60) if after is None else after, code)
+
+    def _refused(self, error: ProviderRefused | BadMedia | NotAPrediction, cost: Decimal | None) -> GiveUp:
+        match error:
+            case ProviderRefused():
+                facts = {"detail": error.detail, "status": error.status, "fields": error.fields}
+                return GiveUp(Outcome.FAILED, error.code, facts, cost)
+            case BadMedia():
+                return GiveUp(Outcome.FAILED, error.code, error.facts, cost)
+            case NotAPrediction():
+                return GiveUp(Outcome.FAILED, "bad_answer", {"detail": error.detail}, cost)
+
+    # -- running
+
+    async def settle(self, job: Job, prediction: Prediction) -> Fate:
+        """The prediction has ended: what came of it?"""
+        cost = FREE if job.provider in self._free else None
+        match prediction.status:
+            case Status.SUCCEEDED:
+                return self._succeeded(job, prediction, cost)
+            case Status.CANCELED if job.cancel_requested:
+                return GiveUp(Outcome.CANCELLED, "cancelled", {"by": job.cancel_requested}, cost)
+            case Status.CANCELED | Status.ABORTED:
+                return GiveUp(Outcome.FAILED, "aborted", {}, cost)
+            case _:
+                return _model_failed(prediction.error or "", cost)
+
+    def _succeeded(self, job: Job, prediction: Prediction, cost: Decimal | None) -> Fate:
+        try:
+            made = read_output(self._catalogue.find(job.model), prediction.output)
+        except NotAPrediction as error:
+            return GiveUp(Outcome.FAILED, "bad_answer", {"detail": error.detail}, cost)
+        if made.error:
+            return _model_failed(made.error, cost)
+        if not made.files:
+            code = "expired" if prediction.data_removed else "no_output"
+            return GiveUp(Outcome.FAILED, code, {}, cost)
+        return Succeeded(made.files, time_taken(prediction), prediction.completed_at, cost)
+
+    async def overdue(self, job: Job) -> Fate:
+        """It has run longer than anybody would wait: stop it there, and say so."""
+        client = self._clients.get(job.provider)
+        if client is not None and client.can.cancel and job.prediction:
+            try:
+                await client.cancel(job.prediction)
+            except (TryLater, LostAnswer, ProviderRefused, NotAPrediction) as error:
+                log.warning("Not cancelled", action="cancel_failed", why=str(error), **job.log_context())
+        return GiveUp(Outcome.FAILED, "deadline", {"minutes": round(self._deadline / 60)})
+
+    # -- fetching
+
+    async def fetch(self, job: Job) -> Fate:
+        """Bring every file of the result onto our disk."""
+        client = self._clients.get(job.provider)
+        try:
+            media = [await self._bring(output, client) for output in job.outputs]
+        except TryLater as error:
+            return self._fetch_later(job, error)
+        except BadMedia as error:
+            return self._not_fetched(job, error)
+        return Fetched(tuple(media))
+
+    async def _bring(self, output: Output, client: Client | None) -> Media:
+        file = await self._library.fetch(output.url, token_for=client.token_for if client else None)
+        probed = await self._library.probe(file.digest)
+        return Media(
+            file.digest,
+            output.part,
+            probed.kind.value,
+            probed.mime,
+            probed.size,
+            probed.width,
+            probed.height,
+            probed.duration,
+        )
+
+    def _fetch_later(self, job: Job, error: TryLater) -> Fate:
+        ended = job.finished_at or job.submitted_at or job.created_at
+        if self._now() - ended > KEPT_BY_PROVIDER:
+            return GiveUp(Outcome.FAILED, "fetch_failed", {"detail": str(error)}, job.cost)
+        wait = error.retry_after if error.retry_after is not None else backoff(job.tries, self._rng, most=30)
+        return Again(wait, "fetch_failed", {"detail": str(error)})
+
+    def _not_fetched(self, job: Job, error: BadMedia) -> GiveUp:
+        code = {"dead_link": "expired", "not_media": "not_media"}.get(error.code, "fetch_failed")
+        return GiveUp(Outcome.FAILED, code, {"detail": str(error)}, job.cost)
+
+    # -- delivering
+
+    async def deliver(self, job: Job) -> Fate:
+        """Put the result, or the words about it, into its place."""
+        platform = self._platforms.get(platform_of(job.place))
+        if platform is None:
+            return Again(60.0, "no_platform")
+        notice = notice_of(job, self._catalogue, self._library, ahead=None, eta=None)
+        try:
+            return Delivered(await self._post(job, notice))
+        except Busy as error:
+            wait = error.retry_after
+            return Again(backoff(job.tries, self._rng) if wait is None else wait)
+        except TooLarge:
+            return Nowhere("too_large")
+        except (Denied, Gone) as error:
+            log.info("A place won't take it", action="place_refused", why=str(error), **job.log_context())
+            return await self._elsewhere(job, platform)
+        except Exception:
+            log.warning("Not delivered", action="delivery_failed", **job.log_context(), exc_info=True)
+            if job.tries >= DELIVERY_TRIES:
+                return Nowhere("too_many_tries")
+            return Again(backoff(job.tries, self._rng))
+
+    async def _post(self, job: Job, notice: Notice) -> Mapping[str, Json]:
+        """Post it; where the place says that a file is too large, once more with smaller ones."""
+        try:
+            return await self._cards.post(job, notice)
+        except TooLarge as error:
+            if not isinstance(notice, Ready):
+                raise
+            return await self._cards.post(job, await self._fitted(notice, error.limit))
+
+    async def _fitted(self, notice: Ready, limit: int) -> Ready:
+        """The same result with every file under `limit` bytes. Raises TooLarge where one can't be."""
+        files = []
+        for file in notice.media:
+            digest = await self._library.fit(file.media.digest, limit, kind=file.media.kind)
+            if digest == file.media.digest:
+                files.append(file)
+                continue
+            probed = await self._library.probe(digest)
+            media = replace(
+                file.media,
+                digest=digest,
+                kind=probed.kind.value,
+                mime=probed.mime,
+                size=probed.size,
+                width=probed.width,
+                height=probed.height,
+            )
+            path = self._library.path(digest) or Path()
+            files.append(replace(file, media=media, path=path, name=_renamed(file.name, probed.extension)))
+        return replace(notice, media=tuple(files))
+
+    async def _elsewhere(self, job: Job, platform: Platform) -> Fate:
+        place = await platform.fallback(job.place, job.actor)
+        return Elsewhere(place) if place and place != job.place else Nowhere("place_gone")
+
+
+async def _listed(client: Client, since: float) -> AsyncIterator[Prediction]:
+    """Every prediction made since then, newest first."""
+    cursor: str | None = None
+    while True:
+        page = await client.list(created_after=since, cursor=cursor)
+        for prediction in page.predictions:
+            yield prediction
+        if page.next is None:
+            return
+        cursor = page.next
+
+
+def _made_of(prediction: Prediction, model: Model, inputs: Mapping[str, Json]) -> bool:
+    """Whether these are the prediction's inputs; files are left out, as each upload has a URL of its own."""
+    if model.version not in ("", prediction.version) and prediction.model != model.full_name:
+        return False
+    files = {entry.name for entry in model.inputs if entry.type in (Type.FILE, Type.FILES)}
+    return all(prediction.input.get(name) == value for name, value in inputs.items() if name not in files)
+
+
+def _model_failed(message: str, cost: Decimal | None) -> GiveUp:
+    """The model's own failure, told apart by its message: the API has no code for it."""
+    said = message.lower()
+    if "nsfw" in said or "flagged" in said or "sensitive" in said:
+        code = "flagged"
+    elif "out of memory" in said or "e1001" in said:
+        code = "out_of_memory"
+    else:
+        code = "model_failed"
+    return GiveUp(Outcome.FAILED, code, {"message": message[:500]}, cost)
+
+
+def _renamed(name: str, extension: str) -> str:
+    return f"{name.rpartition('.')[0]}.{extension.lstrip('.')}"

@@ -1,0 +1,110 @@
+"""When to look again: what is learned of each model's durations, request budgets and backoff. Pure."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+KEPT = 200
+"""Durations kept per model: enough for a steady 5th percentile, few enough to follow a model that changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How eager to be. `shortest` and `longest` bound the wait between two looks, in seconds.
+
+    `price` is the delay, in seconds, that one request is worth: the larger, the rarer the looks.
+    """
+
+    shortest: float = 0.4
+    longest: float = 5.0
+    price: float = 0.05
+
+
+class Durations:
+    """What has been learned of how long one model takes, in seconds."""
+
+    __slots__ = ("_newest", "_sorted")
+
+    def __init__(self, seconds: Iterable[float] = ()) -> None:
+        self._newest: list[float] = []
+        self._sorted: list[float] = []
+        for value in seconds:
+            self.learn(value)
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def learn(self, seconds: float) -> None:
+        if len(self._newest) == KEPT:
+            self._sorted.remove(self._newest.pop(0))
+        self._newest.append(seconds)
+        bisect.insort(self._sorted, seconds)
+
+    def quantile(self, share: float) -> float:
+        """The duration that `share` (0..1) of the runs stay under. Needs at least one."""
+        return self._sorted[min(int(share * len(self._sorted)), len(self._sorted) - 1)]
+
+    def left(self, age: float) -> float | None:
+        """The median time left for a run of this age; None where nothing is learned or it is overdue."""
+        first = bisect.bisect_right(self._sorted, age)
+        longer = len(self._sorted) - first
+        if not longer:
+            return None
+        return self._sorted[first + longer // 2] - age
+
+    def hazard(self, age: float, window: float) -> float | None:
+        """Ends per second among the runs that get to this age; None where no run ever did."""
+        alive = len(self._sorted) - bisect.bisect_right(self._sorted, age)
+        if not alive:
+            return None
+        ends = alive - (len(self._sorted) - bisect.bisect_right(self._sorted, age + window))
+        return ends / (alive * window)
+
+
+def next_look(age: float, known: Durations, pace: Pace) -> float:
+    """Seconds to wait until a run of this age is worth a look.
+
+    The known optimum for inspecting something that ends at a random time with hazard h is to look every
+    sqrt(2 * price / h) seconds: rare while nothing ends, dense where most runs do. A model's first runs, and
+    those that take longer than any before, are looked at in proportion to their age.
+    """
+    if len(known) < 3:
+        return _bounded(age / 10, pace)
+    hazard = known.hazard(age, max(pace.shortest, 0.1 * age))
+    if hazard is None:
+        return _bounded(age / 10, pace)
+    if hazard == 0:
+        return _bounded(min(known.left(age) or 0, known.quantile(0.02) - age), pace)
+    return _bounded(math.sqrt(2 * pace.price / hazard), pace)
+
+
+def _bounded(seconds: float, pace: Pace) -> float:
+    return min(max(seconds, pace.shortest), pace.longest)
+
+
+def backoff(tries: int, rng: random.Random, *, first: float = 1.0, most: float = 300.0) -> float:
+    """Seconds to wait after so many failures: doubling, with jitter so that many don't come at once."""
+    return min(first * 2.0 ** min(tries, 30), most) * rng.uniform(0.8, 1.2)
+
+
+class Budget:
+    """A token bucket: at most `rate` requests a second, `burst` at once."""
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """Spend one request; returns the seconds to wait before it may be sent."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        self._left -= 1
+        return max(0.0, -self._left / self._rate)

@@ -1,0 +1,19 @@
+"""The client of prediction APIs: Replicate's own, and gateways that re-sell it."""
+
+from bot.providers.client import Client, Timeouts, connect, gateway, replicate
+from bot.providers.dialect import Capabilities
+from bot.providers.predictions import Page, Prediction, Status
+from bot.providers.progress import parse_progress
+
+__all__ = [
+    "Capabilities",
+    "Client",
+    "Page",
+    "Prediction",
+    "Status",
+    "Timeouts",
+    "connect",
+    "gateway",
+    "parse_progress",
+    "replicate",
+]

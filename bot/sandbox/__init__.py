@@ -1,0 +1,1 @@
+"""A local server that speaks Replicate's API and draws with the CPU."""

@@ -1,0 +1,340 @@
+"""The poller: one sweep follows every running prediction of a provider, never a task or a timer a job."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+import structlog
+
+from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
+from bot.jobs import Job, JobId
+from bot.pacing import Budget, Durations, Pace, next_look
+from bot.providers import Client, Prediction, Status, parse_progress
+
+PAGE = 100
+"""Predictions in one answer of `list` (Replicate's OpenAPI document)."""
+
+GARBAGE_LOOKS = 5
+MISSING_LOOKS = 3
+SINGLE_LOOKS = 16
+"""Looks under way at once."""
+SHORTEST_NAP = 0.05
+"""Between two turns, in seconds, so that what falls due one after the other is looked at together."""
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+def time_taken(prediction: Prediction) -> float | None:
+    """Seconds from its creation to its end, both by the provider's clock; None where it does not say."""
+    if prediction.created_at is None or prediction.completed_at is None:
+        return None
+    return max(prediction.completed_at - prediction.created_at, 0.0)
+
+
+class Watched:
+    """A running prediction that is being followed."""
+
+    __slots__ = (
+        "cancelling",
+        "fraction",
+        "garbage",
+        "job",
+        "logs_at",
+        "look_at",
+        "missing",
+        "since",
+        "started_at",
+    )
+
+    def __init__(self, job: Job, prediction: str, now: float) -> None:
+        self.id = prediction
+        self.job = job
+        self.since = job.submitted_at or now
+        self.started_at = job.started_at
+        self.fraction = job.progress
+        self.look_at = now
+        self.logs_at = now
+        self.garbage = 0
+        self.missing = 0
+        self.cancelling = job.cancel_requested is not None
+
+
+class Finder(Protocol):
+    """Whom the sweep tells what it found."""
+
+    def finished(self, job: Job, prediction: Prediction) -> None: ...
+    def moved_on(self, job: Job, fraction: float | None, started_at: float | None) -> None: ...
+    def vanished(self, job: Job) -> None: ...
+    def senseless(self, job: Job, detail: str) -> None: ...
+    def overdue(self, job: Job) -> None: ...
+
+
+class Sweep:
+    """Follows the predictions of one provider.
+
+    `requests_per_second` is what it may spend on looking, in all. Times in seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        finder: Finder,
+        durations: Mapping[str, Durations],
+        *,
+        pace: Pace,
+        deadline: float,
+        requests_per_second: float,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._finder = finder
+        self._durations = durations
+        self._pace = pace
+        self._deadline = deadline
+        self._now = now
+        self._sleep = sleep
+        self._budget = Budget(requests_per_second, requests_per_second, now())
+        self._watched: dict[str, Watched] = {}
+        self._by_job: dict[JobId, str] = {}
+        self._something = asyncio.Event()
+        self._down_since: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def jobs(self) -> list[Job]:
+        return [watched.job for watched in self._watched.values()]
+
+    def watch(self, job: Job) -> None:
+        """Follow a running job from now on."""
+        if job.prediction is None:
+            raise ValueError(f"{job.id} has no prediction to follow")
+        watched = Watched(job, job.prediction, self._now())
+        watched.look_at += self._wait(watched)
+        self._watched[watched.id] = watched
+        self._by_job[job.id] = watched.id
+        self._something.set()
+
+    def look_now(self, prediction: str) -> None:
+        """There is news of it: look at once."""
+        if watched := self._watched.get(prediction):
+            watched.look_at = self._now()
+            self._something.set()
+
+    def cancel(self, job: JobId) -> None:
+        """Cancel it at the provider at the next turn."""
+        if (prediction := self._by_job.get(job)) and (watched := self._watched.get(prediction)):
+            watched.cancelling = True
+            watched.look_at = self._now()
+            self._something.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            if not self._watched:
+                self._something.clear()
+                await self._something.wait()
+            await self._turn()
+            await self._nap()
+
+    async def _nap(self) -> None:
+        """Until the next one is due, or something new comes; never longer than a second, never busy."""
+        self._something.clear()
+        soonest = min((watched.look_at for watched in self._watched.values()), default=self._now() + 1)
+        rest = min(max(soonest - self._now(), SHORTEST_NAP), 1.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(rest):
+                await self._something.wait()
+
+    async def _turn(self) -> None:
+        """One look at everything that is due, the cheapest way."""
+        now = self._now()
+        await self._cancel([w for w in self._watched.values() if w.cancelling and self._client.can.cancel])
+        due = [w for w in self._watched.values() if w.look_at <= now]
+        try:
+            if self._client.can.list and len(due) > self._pages():
+                due = await self._look_at_pages(due)
+            await self._look_at_each(due)
+        except TryLater as error:
+            self._is_down(error, error.retry_after, due)
+        except (ProviderRefused, NotAPrediction) as error:
+            self._is_down(error, None, due)
+        else:
+            self._is_up()
+        self._give_up_overdue()
+
+    def _pages(self) -> int:
+        """What a whole list would cost, in requests."""
+        return 1 + len(self._watched) // PAGE
+
+    # -- looking
+
+    async def _look_at_pages(self, due: Iterable[Watched]) -> list[Watched]:
+        """Ask for whole pages until all that is due was seen; returns what is left for single looks."""
+        missing = {w.id: w for w in due}
+        oldest = min(w.since for w in self._watched.values()) - 60
+        cursor: str | None = None
+        while missing:
+            page = await self._spend(
+                lambda cursor=cursor: self._client.list(created_after=oldest, cursor=cursor)
+            )
+            for prediction in page.predictions:
+                missing.pop(prediction.id, None)
+                if watched := self._watched.get(prediction.id):
+                    self._observe(watched, prediction)
+            cursor = page.next
+            if cursor is None:
+                break
+        return [*missing.values(), *self._without_logs()]
+
+    def _without_logs(self) -> list[Watched]:
+        """A few of those whose logs, and so progress, no list has shown for a while, the longest first."""
+        late = self._now() - self._pace.longest
+        silent = [w for w in self._watched.values() if w.logs_at < late and w.started_at is not None]
+        return sorted(silent, key=lambda w: w.logs_at)[:2]
+
+    async def _look_at_each(self, due: list[Watched]) -> None:
+        for first in range(0, len(due), SINGLE_LOOKS):
+            async with asyncio.TaskGroup() as looks:
+                trouble: list[TryLater] = []
+                for watched in due[first : first + SINGLE_LOOKS]:
+                    looks.create_task(self._look(watched, trouble))
+            if trouble:
+                raise trouble[0]
+
+    async def _look(self, watched: Watched, trouble: list[TryLater]) -> None:
+        try:
+            found = await self._spend(lambda: self._client.get(watched.id))
+        except TryLater as error:
+            trouble.append(error)
+        except ProviderRefused as error:
+            self._refused(watched, error)
+        except NotAPrediction as error:
+            self._garbage(watched, error)
+        else:
+            watched.logs_at = self._now()
+            self._observe(watched, found)
+
+    async def _spend(self, request: Callable[[], Awaitable[T]]) -> T:
+        if wait := self._budget.take(self._now()):
+            await self._sleep(wait)
+        return await request()
+
+    # -- what was found
+
+    def _observe(self, watched: Watched, prediction: Prediction) -> None:
+        """Take note of one look; a run that has ended is told and no longer followed."""
+        watched.garbage = watched.missing = 0
+        if prediction.status.terminal:
+            self._forget(watched)
+            self._learn(watched, prediction)
+            self._finder.finished(watched.job, prediction)
+            return
+        if prediction.logs:
+            watched.logs_at = self._now()
+        self._note_progress(watched, prediction)
+        watched.look_at = self._now() + self._wait(watched)
+
+    def _note_progress(self, watched: Watched, prediction: Prediction) -> None:
+        """Tell progress when there is some; never backwards, as a second bar would have it."""
+        fraction = parse_progress(prediction.logs) if prediction.logs else None
+        further = fraction is not None and fraction > (watched.fraction or 0)
+        started = watched.started_at is None and prediction.status is not Status.STARTING
+        if started:
+            watched.started_at = prediction.started_at or self._now()
+        if further:
+            watched.fraction = fraction
+        if further or started:
+            self._finder.moved_on(watched.job, watched.fraction, watched.started_at)
+
+    def _learn(self, watched: Watched, prediction: Prediction) -> None:
+        if prediction.status is Status.SUCCEEDED and (took := time_taken(prediction)) is not None:
+            self._durations[watched.job.model].learn(took)
+
+    def _wait(self, watched: Watched) -> float:
+        """Seconds until the next look at this one. In a page, a look costs a share of a request."""
+        share = self._pages() / max(len(self._watched), 1) if self._client.can.list else 1.0
+        pace = replace(self._pace, price=self._pace.price * min(share, 1.0))
+        return next_look(self._now() - watched.since, self._durations[watched.job.model], pace)
+
+    def _refused(self, watched: Watched, error: ProviderRefused) -> None:
+        """The provider does not know it, or does not know us: neither is believed at once."""
+        watched.look_at = self._now() + self._pace.longest
+        if error.code != "not_found":
+            log.warning(
+                "The provider refuses a look",
+                action="look_refused",
+                code=error.code,
+                **watched.job.log_context(),
+            )
+            return
+        watched.missing += 1
+        if watched.missing >= MISSING_LOOKS:
+            self._forget(watched)
+            self._finder.vanished(watched.job)
+
+    def _garbage(self, watched: Watched, error: NotAPrediction) -> None:
+        watched.look_at = self._now() + self._pace.longest
+        watched.garbage += 1
+        if watched.garbage >= GARBAGE_LOOKS:
+            self._forget(watched)
+            self._finder.senseless(watched.job, error.detail)
+
+    async def _cancel(self, wanted: list[Watched]) -> None:
+        """Pass cancels on; the answer is a look like any other."""
+        for watched in wanted:
+            try:
+                prediction = await self._client.cancel(watched.id)
+            except (TryLater, LostAnswer):
+                watched.look_at = self._now() + self._pace.longest
+                continue
+            except (ProviderRefused, NotAPrediction):
+                watched.look_at = self._now()
+            else:
+                self._observe(watched, prediction)
+                watched.look_at = min(watched.look_at, self._now() + self._pace.shortest)
+            watched.cancelling = False
+
+    def _give_up_overdue(self) -> None:
+        latest = self._now() - self._deadline
+        for watched in [w for w in self._watched.values() if w.since < latest]:
+            self._forget(watched)
+            self._finder.overdue(watched.job)
+
+    def _forget(self, watched: Watched) -> None:
+        self._watched.pop(watched.id, None)
+        self._by_job.pop(watched.job.id, None)
+
+    # -- the provider comes and goes
+
+    def _is_down(self, error: Exception, retry_after: float | None, due: Iterable[Watched]) -> None:
+        """Say so once; everybody waits as long as it asks for."""
+        now = self._now()
+        if self._down_since is None:
+            self._down_since = now
+            log.warning(
+                "The provider does not answer",
+                action="provider_down",
+                provider=self._client.name,
+                why=str(error),
+            )
+        wait = retry_after if retry_after is not None else self._pace.longest
+        for watched in due:
+            watched.look_at = max(watched.look_at, now + wait)
+
+    def _is_up(self) -> None:
+        if self._down_since is not None:
+            seconds = round(self._now() - self._down_since, 1)
+            log.info(
+                "The provider answers again",
+                action="provider_up",
+                provider=self._client.name,
+                seconds=seconds,
+            )
+            self._down_since = None

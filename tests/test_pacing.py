@@ -1,0 +1,85 @@
+"""When to look again."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.pacing import KEPT, Budget, Durations, Pace, backoff, next_look
+
+PACE = Pace(shortest=0.4, longest=5.0, price=0.05)
+
+
+def test_a_model_nobody_knows_is_looked_at_in_proportion_to_its_age() -> None:
+    waits = [next_look(age, Durations(), PACE) for age in (0, 10, 30, 600)]
+    assert waits == [0.4, 1.0, 3.0, 5.0]
+
+
+def test_nothing_is_looked_at_while_no_run_ever_ended_so_early() -> None:
+    known = Durations([60, 61, 62, 63, 64])
+    assert next_look(1, known, PACE) == PACE.longest
+
+
+def test_the_first_look_comes_when_the_first_runs_end() -> None:
+    known = Durations([20.0] * 50)
+    assert next_look(17, known, PACE) == pytest.approx(3.0)
+
+
+def test_looks_are_dense_where_most_runs_end() -> None:
+    known = Durations([30 + n / 100 for n in range(100)])
+    assert next_look(30.2, known, PACE) < 0.6
+
+
+def test_an_overdue_run_is_looked_at_ever_less() -> None:
+    known = Durations([10, 11, 12, 13])
+    assert next_look(20, known, PACE) == 2.0
+    assert next_look(500, known, PACE) == PACE.longest
+
+
+def test_cheap_looks_are_more_frequent_looks() -> None:
+    known = Durations(range(10, 60))
+    dear = next_look(30, known, PACE)
+    cheap = next_look(30, known, Pace(shortest=0.1, longest=5.0, price=0.0005))
+    assert cheap < dear
+
+
+@given(st.floats(0, 1e6), st.lists(st.floats(0, 1e5), max_size=300))
+def test_the_wait_stays_within_its_bounds(age: float, durations: list[float]) -> None:
+    assert PACE.shortest <= next_look(age, Durations(durations), PACE) <= PACE.longest
+
+
+@given(st.lists(st.floats(0, 1e5), min_size=1, max_size=KEPT + 100))
+def test_only_the_newest_durations_are_kept(durations: list[float]) -> None:
+    known = Durations(durations)
+    assert len(known) == min(len(durations), KEPT)
+    assert known.quantile(0) == min(durations[-KEPT:])
+    assert known.quantile(1) == max(durations[-KEPT:])
+
+
+def test_time_left_is_the_median_of_those_that_got_this_far() -> None:
+    known = Durations([10, 20, 30, 40, 50])
+    assert known.left(25) == 15
+    assert known.left(50) is None
+    assert Durations().left(0) is None
+
+
+def test_backoff_doubles_up_to_its_most() -> None:
+    rng = random.Random(1)
+    waits = [backoff(tries, rng, first=1, most=60) for tries in range(12)]
+    assert all(0.8 * min(2**n, 60) <= wait <= 1.2 * min(2**n, 60) for n, wait in enumerate(waits))
+
+
+def test_backoff_differs_from_one_to_the_next() -> None:
+    rng = random.Random(1)
+    assert len({backoff(3, rng) for _ in range(20)}) == 20
+
+
+def test_a_budget_lets_a_burst_through_and_then_its_rate() -> None:
+    budget = Budget(rate=10, burst=3, now=0)
+    assert [budget.take(0) for _ in range(3)] == [0, 0, 0]
+    assert budget.take(0) == pytest.approx(0.1)
+    assert budget.take(0) == pytest.approx(0.2)
+    assert budget.take(10) == 0
