@@ -145,6 +145,7 @@ class _Reader:
         self.marks = list(_marks(model, text))
         self.starts = [mark.start for mark in self.marks]
         self.quoted_starts = self._starts_by_quote()
+        self.hopeless: dict[str, int] = {}
 
     def pieces(self) -> Iterator[_Piece]:
         key, at = "", 0
@@ -183,10 +184,8 @@ class _Reader:
             return 1
         if entry and entry.is_file and is_link(words[0][0]):
             return _length_of_links(words)
-        if entry and entry.choices:
-            for count in range(min(len(words), WORDS_OF_A_CHOICE), 0, -1):
-                if match_choice(raw[words[0].start() : words[count - 1].end()], entry.choices) is not None:
-                    return count
+        if entry and entry.choices and (count := _length_of_choice(entry, raw, words)):
+            return count
         return max(1, len(words) - self._flags_at_end(words))
 
     def _loose(self, raw: str, *, leads: bool) -> Iterator[_Piece]:
@@ -214,7 +213,7 @@ class _Reader:
         """
         start = _blanks_end(self.text, at)
         opening = self.text[start : start + 1]
-        if opening not in _QUOTED:
+        if opening not in _QUOTED or start < self.hopeless.get(opening, 0):
             return None, at
         rivals = self.quoted_starts.get(opening, [])
         rival = bisect.bisect_left(rivals, start)
@@ -222,6 +221,8 @@ class _Reader:
         match = _QUOTED[opening].match(self.text, start + 1, limit)
         if match and self._may_end_at(match.end()):
             return _ESCAPED.sub(r"\1", match[1]), match.end()
+        # Any such quote up to there would find the same end; without this, many of them take quadratic time.
+        self.hopeless[opening] = match.end() if match else limit
         return None, at
 
     def _may_end_at(self, position: int) -> bool:
@@ -264,6 +265,18 @@ def _flags(model: Model) -> frozenset[str]:
 def _blanks_end(text: str, at: int) -> int:
     match = _BLANKS.match(text, at)
     return match.end() if match else at
+
+
+def _length_of_choice(entry: Input, raw: str, words: Sequence[re.Match[str]]) -> int:
+    """All words if they mean a choice; else as many as are one in full; else as many as begin one; else 0."""
+    if match_choice(raw, entry.choices) is not None:
+        return len(words)
+    for in_full in (True, False):
+        for count in range(min(len(words), WORDS_OF_A_CHOICE), 0, -1):
+            beginning = raw[words[0].start() : words[count - 1].end()]
+            if match_choice(beginning, entry.choices, in_full=in_full) is not None:
+                return count
+    return 0
 
 
 def _length_of_links(words: Sequence[re.Match[str]]) -> int:
@@ -408,6 +421,7 @@ def _needs_quotes(model: Model, entry: Input, text: str) -> bool:
         not text
         or text != text.strip()
         or text[0] in CLOSING
+        or text.startswith("//")  # behind a key's colon it would look like an address
         or _KEY.search(text) is not None
         or any(word.lower().replace("-", "_") in flags for word in text.split())
         or (entry.is_file and (text[-1] in ",;" or LIST_SEPARATOR in text or len(text.split()) > 1))

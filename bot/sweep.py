@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -43,6 +44,7 @@ class Watched:
         "cancelling",
         "fraction",
         "garbage",
+        "id",
         "job",
         "logs_at",
         "look_at",
@@ -181,9 +183,7 @@ class Sweep:
         oldest = min(w.since for w in self._watched.values()) - 60
         cursor: str | None = None
         while missing:
-            page = await self._spend(
-                lambda cursor=cursor: self._client.list(created_after=oldest, cursor=cursor)
-            )
+            page = await self._spend(partial(self._client.list, created_after=oldest, cursor=cursor))
             for prediction in page.predictions:
                 missing.pop(prediction.id, None)
                 if watched := self._watched.get(prediction.id):
@@ -210,7 +210,7 @@ class Sweep:
 
     async def _look(self, watched: Watched, trouble: list[TryLater]) -> None:
         try:
-            found = await self._spend(lambda: self._client.get(watched.id))
+            found = await self._spend(partial(self._client.get, watched.id))
         except TryLater as error:
             trouble.append(error)
         except ProviderRefused as error:

@@ -61,9 +61,11 @@ def _unknown(model: Model, key: str) -> Problem:
 
 def _is_empty(entry: Input, answers: Sequence[Option]) -> bool:
     """Nothing was given, or nothing but blanks for a list or for what must be given."""
-    if not entry.required and entry.type is not Type.FILES:
-        return not answers
-    return not any(_items(value) for _, value in answers)
+    if entry.type is Type.FILES:
+        return not any(_items(value) for _, value in answers)
+    if entry.required:
+        return all(isinstance(value, str) and not value.strip() for _, value in answers)
+    return not answers
 
 
 def _read(entry: Input, answers: Sequence[Option]) -> Value:

@@ -112,12 +112,12 @@ def _read_words(entry: Input, key: str, text: str) -> str:
     return ",".join(found)
 
 
-def match_choice(text: str, choices: Iterable[S]) -> S | None:
+def match_choice(text: str, choices: Iterable[S], *, in_full: bool = False) -> S | None:
     """The choice that was meant.
 
     Case, punctuation and emoji don't count, and 832x480, 832×480 and 832*480 are one ("16/9" and "16:9" too).
     The beginning of a choice will do where no other begins so, unless it is a mere number or ends within one:
-    "extra juiced" is enough, but "9:1" is not "9:16" and "480" is not "480*832".
+    "extra juiced" is enough, but "9:1" is not "9:16" and "480" is not "480*832". `in_full`: no beginnings.
     """
     if len(text) > LONGEST_CHOICE or not (wanted := _bare(text)):
         return None
@@ -128,7 +128,9 @@ def match_choice(text: str, choices: Iterable[S]) -> S | None:
             return choice
         if bare.startswith(wanted) and not (wanted[-1].isdigit() and bare[len(wanted)].isdigit()):
             beginning.append(choice)
-    return beginning[0] if len(beginning) == 1 and not wanted.isdigit() else None
+    if in_full or wanted.isdigit() or len(beginning) != 1:
+        return None
+    return beginning[0]
 
 
 def _bare(text: str) -> str:

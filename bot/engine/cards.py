@@ -13,7 +13,7 @@ from bot import grammar
 from bot.catalogue import Catalogue, Model
 from bot.errors import BadOrder, ThreadreelError
 from bot.jobs import Job, JobId, Media, Outcome, Posted, State, platform_of
-from bot.media import extension_of, safe_name
+from bot.media import EXTENSIONS, safe_name
 from bot.ports import (
     Cancelled,
     Card,
@@ -86,7 +86,7 @@ def _files(job: Job, catalogue: Catalogue, library: Library) -> tuple[MediaFile,
         if path is None:
             continue
         suffix = _suffix(media, number, parts)
-        files.append(MediaFile(media, path, safe_name(stem + suffix, extension_of(media.mime))))
+        files.append(MediaFile(media, path, safe_name(stem + suffix, EXTENSIONS.get(media.mime, "bin"))))
     return tuple(files)
 
 

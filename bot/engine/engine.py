@@ -51,6 +51,7 @@ class Rules:
     at_once: int = 8
     at_once_per_person: int = 3
     deadline: float = 3600
+    settled: float = 20
     workers: int = 16
     lease: float = 120
     tick: float = 1.0
@@ -91,6 +92,7 @@ class Engine:
             self._cards,
             free=free,
             deadline=rules.deadline,
+            settled=rules.settled,
             link=link,
             now=now,
             rng=rng,
@@ -124,7 +126,7 @@ class Engine:
     def cancelled(self, job: Job) -> None:
         """Somebody wants it cancelled, and the store knows."""
         if job.state is State.RUNNING and job.provider in self._sweeps:
-            self._sweeps[job.provider].cancel(job)
+            self._sweeps[job.provider].cancel(job.id)
         self._wanted.set()
 
     def eta(self, job: Job) -> float | None:
@@ -212,7 +214,7 @@ class Engine:
     async def _pass_cancels_on(self) -> None:
         for job in await self._store.cancels():
             if sweep := self._sweeps.get(job.provider):
-                sweep.cancel(job)
+                sweep.cancel(job.id)
 
     async def _note_progress(self) -> None:
         """Write down how far running jobs are, for readers in other processes and for the next start."""
@@ -309,6 +311,8 @@ class Engine:
             case Submitted():
                 self._follow(job)
                 return None
+            case Requeue() if job.state is State.DELIVERING:
+                return job  # a cancel was waiting for it
             case Requeue(code=code):
                 self._cards.show(job, Waiting(None, None, code))
                 return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
@@ -38,7 +40,6 @@ from bot.errors import (
     TryLater,
 )
 from bot.jobs import Job, Json, Media, Outcome, Output, platform_of
-from bot.media import data_uri
 from bot.pacing import backoff
 from bot.ports import Notice, Platform, Ready
 from bot.providers import Client, Prediction, Status
@@ -55,9 +56,6 @@ FREE = Decimal(0)
 KEPT_BY_PROVIDER = 55 * 60
 """Seconds in which a result is fetched: Replicate removes it an hour after it ended, less a margin."""
 
-SETTLED = 20.0
-"""Seconds after which a prediction that the provider's list still doesn't show was not made."""
-
 DELIVERY_TRIES = 300
 """With waits of up to five minutes: about a day."""
 
@@ -67,7 +65,8 @@ log = structlog.get_logger(__name__)
 class Steps:
     """One method a step.
 
-    `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest.
+    `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. A
+    prediction that the provider's list doesn't show `settled` seconds after its answer was missed was not made.
     """
 
     def __init__(
@@ -81,6 +80,7 @@ class Steps:
         *,
         free: Collection[str],
         deadline: float,
+        settled: float,
         link: Callable[[str], str] | None,
         now: Callable[[], float],
         rng: random.Random,
@@ -93,6 +93,7 @@ class Steps:
         self._cards = cards
         self._free = free
         self._deadline = deadline
+        self._settled = settled
         self._link = link
         self._now = now
         self._rng = rng
@@ -137,9 +138,10 @@ class Steps:
             return self._unknown(job)
         if found:
             return Submitted(found)
-        if self._now() - float(job.facts.get("missed_at", self._now())) < SETTLED:
-            missed_at = job.facts.get("missed_at", self._now())
-            return Again(min(2.0 + job.tries, 5.0), job.code, {**job.facts, "missed_at": missed_at})
+        missed_at = float(job.facts.get("missed_at", self._now()))
+        if self._now() - missed_at < self._settled:
+            wait = min(1.0 + job.tries, 5.0, self._settled)
+            return Again(wait, job.code, {**job.facts, "missed_at": missed_at})
         return self._unknown(job) if job.code == "bad_answer" else Requeue(0.0)
 
     def _unknown(self, job: Job) -> GiveUp:
@@ -176,7 +178,7 @@ class Steps:
             raise BadMedia("file_gone", name=file["name"])
         probed = await self._library.probe(file["file"])
         if probed.size <= DATA_URI_LIMIT:
-            return await data_uri(path, probed.mime)
+            return await asyncio.to_thread(_data_uri, path, probed.mime)
         if client.can.files:
             return await client.upload(path, file["name"], probed.mime)
         if self._link is not None:
@@ -364,6 +366,10 @@ def _model_failed(message: str, cost: Decimal | None) -> GiveUp:
     else:
         code = "model_failed"
     return GiveUp(Outcome.FAILED, code, {"message": message[:500]}, cost)
+
+
+def _data_uri(path: Path, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _renamed(name: str, extension: str) -> str:

@@ -1,10 +1,13 @@
-"""What files are called: MIME types, extensions and names that are safe on every platform."""
+"""What is said of files: what `probe` finds, MIME types, extensions, names that are safe everywhere."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.catalogue import Kind
 
 EXTENSIONS: Mapping[str, str] = {
     "image/png": "png",
@@ -33,6 +36,22 @@ EXTENSIONS: Mapping[str, str] = {
 
 _MAX_SAFE = 60
 _MAX_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a file is. `size` in bytes, `width` and `height` in pixels as shown, `duration` in seconds.
+
+    An animated GIF or WebP is an image with a duration. `extension` is without its dot.
+    """
+
+    kind: Kind
+    mime: str
+    size: int
+    width: int | None
+    height: int | None
+    duration: float | None
+    extension: str
 
 
 def safe_name(text: str, extension: str) -> str:

@@ -64,12 +64,14 @@ class Pool:
 
     async def _start(self) -> _Worker:
         if self._closed:
-            raise TryLater("media workers are shutting down")
+            raise _closing()
         worker = _Worker(await _spawn())
         self._all.add(worker)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await worker.ready()
+            if self._closed:
+                raise _closing()
         except BaseException:
             await self._end(worker)
             raise
@@ -125,3 +127,32 @@ class _Worker:
             self._process.kill()
         await self._process.wait()
         self._stdin.close()
+
+
+def _closing() -> TryLater:
+    return TryLater("media workers are shutting down")
+
+
+async def _spawn() -> Process:
+    """A worker away from the terminal's Ctrl-C and from our secrets, that imports from where we do."""
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot.media.worker",
+        stdin=PIPE,
+        stdout=PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _result(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    match answer:
+        case {"bad_media": str(code), "facts": dict(facts)}:
+            raise BadMedia(code, **facts)
+        case {"too_large": int(limit)}:
+            raise TooLarge(limit)
+    result: Mapping[str, Any] = answer["result"]
+    return result

@@ -67,8 +67,8 @@ def _answer(task: str, args: list[Any]) -> Mapping[str, Any]:
         return {"result": _TASKS[task](*args)}
     except BadMedia as error:
         return {"bad_media": error.code, "facts": error.facts}
-    except TooLarge:
-        return {"too_large": True}
+    except TooLarge as error:
+        return {"too_large": error.limit}
     except Exception as error:  # parsers of broken files raise anything
         return {"bad_media": "not_media", "facts": {"reason": type(error).__name__}}
 

@@ -1,9 +1,10 @@
 """The client of prediction APIs: Replicate's own, and gateways that re-sell it."""
 
-from bot.providers.client import Client, Timeouts, connect, gateway, replicate
+from bot.providers.client import Client, connect, gateway, replicate
 from bot.providers.dialect import Capabilities
 from bot.providers.predictions import Page, Prediction, Status
 from bot.providers.progress import parse_progress
+from bot.providers.wire import Timeouts
 
 __all__ = [
     "Capabilities",

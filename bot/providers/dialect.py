@@ -61,8 +61,8 @@ def create_request(
     """The path after /v1 and the body that ask for a prediction.
 
     `version` has three forms: 64 hex digits, "owner/name:" with those digits, and, for official models only,
-    "owner/name" (https://replicate.com/changelog/2025-08-05-run-all-models-with-the-same-api-endpoint). The webhook
-    is left out where the API has none.
+    "owner/name" (https://replicate.com/changelog/2025-08-05-run-all-models-with-the-same-api-endpoint). The
+    webhook is left out where the API has none.
     """
     can = CAPABILITIES[kind]
     body: dict[str, Json] = {"input": dict(inputs)}

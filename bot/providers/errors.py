@@ -1,4 +1,4 @@
-"""What a failed request means: is it certain that nothing was taken, may it be repeated, who must act."""
+"""What a failed request means: whether it is certain that nothing was taken, and who must act."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import httpx
 
@@ -20,7 +21,7 @@ from bot.errors import (
     ThreadreelError,
 )
 from bot.jobs import Json
-from bot.providers.answers import Answer, decode, describe, describe_body, shorten
+from bot.providers.answers import Answer, decode, describe, shorten
 
 LONGEST_WAIT = 3600.0
 """Seconds: no answer makes us wait longer than that before we ask again."""
@@ -34,8 +35,8 @@ _NEVER_SENT = (
 )
 
 _NOT_TAKEN = frozenset({503, 521, 523, 525, 526})
-"""Refused before acceptance. 52x: Cloudflare could not connect to the server behind it
-(https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/)."""
+"""Refused before acceptance. 521 and above are Cloudflare's, which got no connection to the server behind it:
+https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/"""
 
 _CODES: Mapping[int, str] = {
     401: "unauthenticated",
@@ -47,44 +48,48 @@ _CODES: Mapping[int, str] = {
 }
 
 _NO_CREDIT = frozenset({"insufficient_user_quota", "pre_consume_token_quota_failed"})
-"""Codes of the gateways' family (one-api, new-api), which come with 403."""
+"""Codes of the family that the gateways belong to (one-api, new-api); they come with 403."""
 
-_RESETS_IN = re.compile(r"resets in ~?\s*([0-9]+(?:\.[0-9]+)?)\s*(s|m)", re.IGNORECASE)
+_RESETS_IN = re.compile(r"resets in ~?\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*(s|m)", re.IGNORECASE)
+
+AnyText = TypeVar("AnyText", str, bytes)
 
 
 def translate(what: Answer | Exception, *, paid: bool, token: str | None, now: float) -> ThreadreelError:
-    """The error for an answer that is not a success, or for the exception that came instead of an answer.
+    """The error for an answer that is no success, or for the exception that came instead of an answer.
 
-    `paid`: the request may cost money, so that without a clear answer it must not be repeated (LostAnswer);
-    for any other, ProviderDown says that it may. The token stands in no message, even where a server repeats it.
+    `paid`: the request may cost money, so that without a clear answer nobody may repeat it (LostAnswer); any
+    other gives ProviderDown. `now`, in seconds since the epoch, turns a date to come back at into a wait. The
+    token stands in no message, even where a server repeats it.
     """
     if isinstance(what, Answer):
-        return _of_answer(what, paid=paid, token=token, now=now)
-    message = scrub(shorten(f"{type(what).__name__}: {what}".rstrip(": ")), token)
+        return _of_answer(Answer(what.status, what.headers, scrub(what.body, token)), paid=paid, now=now)
+    message = shorten(scrub(f"{type(what).__name__}: {what}".removesuffix(": "), token))
     if paid and not isinstance(what, _NEVER_SENT):
         return LostAnswer(message)
     return ProviderDown(message)
 
 
-def _of_answer(answer: Answer, *, paid: bool, token: str | None, now: float) -> ThreadreelError:
-    said = _what_it_says(answer)
-    status, detail = answer.status, scrub(said.detail, token)
-    message = f"{status}: {detail}"
-    wait = _wait(answer.headers, said, now)
+def _of_answer(answer: Answer, *, paid: bool, now: float) -> ThreadreelError:
+    status, said = answer.status, _what_it_says(answer)
     if 400 <= status < 500 and said.code in _NO_CREDIT:
-        return ProviderRefused("no_credit", status, detail)
+        return ProviderRefused("no_credit", status, said.detail)
+    message, wait = f"{status}: {said.detail}", _wait(answer.headers, said, now)
     if status == 429:
         return ProviderBusy(message, retry_after=wait)
     if status in _NOT_TAKEN:
         return ProviderDown(message, retry_after=wait)
     if status >= 500 or status == 408:
         return LostAnswer(message) if paid else ProviderDown(message, retry_after=wait)
-    fields = {name: scrub(text, token) for name, text in said.fields.items()}
-    return ProviderRefused(_CODES.get(status, "refused"), status, detail, fields)
+    return ProviderRefused(_CODES.get(status, "refused"), status, said.detail, said.fields)
 
 
-def scrub(text: str, token: str | None) -> str:
-    return text.replace(token, "***") if token else text
+def scrub(text: AnyText, token: str | None) -> AnyText:
+    if not token:
+        return text
+    if isinstance(text, str):
+        return text.replace(token, "***")
+    return text.replace(token.encode(), b"***")
 
 
 # -- what an error answer says
@@ -92,7 +97,7 @@ def scrub(text: str, token: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """`wait` is the `retry_after` of the body, or what its text says, in seconds."""
+    """`wait` is what the body says in seconds, as a number or in its text."""
 
     detail: str
     code: str = ""
@@ -101,13 +106,13 @@ class _Said:
 
 
 def _what_it_says(answer: Answer) -> _Said:
-    """Replicate's form {title, detail, status, invalid_fields}, the gateways' {"error": {message, type, code}}, or none."""
+    """Replicate writes {title, detail, status, invalid_fields}, gateways {error: {message, type, code}}."""
     if 300 <= answer.status < 400:
         return _Said("the API sends us elsewhere; its base URL may be wrong")
     try:
         value = decode(answer.body)
-    except NotAPrediction:
-        return _Said(describe_body(answer.body))
+    except NotAPrediction as nonsense:
+        return _Said(nonsense.detail)
     if not isinstance(value, dict):
         return _Said(describe(value))
     error = value.get("error")
@@ -128,49 +133,49 @@ def _first_text(*candidates: Json) -> str:
 
 
 def _fields(invalid: Json) -> dict[str, str]:
-    """`invalid_fields` by the model's own input names: "input.output_format" -> "output_format"."""
-    entries = invalid if isinstance(invalid, list) else []
-    return {
-        shorten(entry["field"].removeprefix("input."), 100): shorten(
-            _first_text(entry.get("description"), entry.get("type"))
-        )
-        for entry in entries[:50]
-        if isinstance(entry, dict) and isinstance(entry.get("field"), str)
-    }
+    """`invalid_fields` by the model's own names of its inputs: "input.output_format" -> "output_format"."""
+    fields: dict[str, str] = {}
+    for entry in invalid[:50] if isinstance(invalid, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("field"), str):
+            name = shorten(entry["field"].removeprefix("input."), 100)
+            fields[name] = shorten(_first_text(entry.get("description"), entry.get("type")))
+    return fields
 
 
 # -- how long to wait
 
 
 def _wait(headers: httpx.Headers, said: _Said, now: float) -> float | None:
-    """Seconds, by the `Retry-After` header (a number or a date), then by what the body says; None where nobody does."""
-    header = headers.get("retry-after", "").strip()
+    """Seconds by the Retry-After header, a number or a date, else by the body; None where nobody says."""
+    header = headers.get("retry-after", "")
     wait = _first_wait(header, _wait_until(header, now), said.wait)
     return None if wait is None else min(wait, LONGEST_WAIT)
 
 
 def _first_wait(*candidates: Json) -> float | None:
-    for candidate in candidates:
-        if isinstance(candidate, bool) or not isinstance(candidate, int | float | str):
-            continue
-        try:
-            seconds = float(candidate)
-        except (ValueError, OverflowError):
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None
+    return next((wait for wait in map(_seconds, candidates) if wait is not None), None)
+
+
+def _seconds(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _wait_until(date: str, now: float) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-        return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now, 0.0)
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return max(at - now, 0.0)
 
 
 def _wait_in(text: str) -> float | None:
-    """ "Your rate limit resets in ~7s.", as Replicate's throttling writes it."""
+    """ "Your rate limit resets in ~7s.": so Replicate's throttling says it."""
     found = _RESETS_IN.search(text)
     return None if found is None else float(found[1]) * (60 if found[2].lower() == "m" else 1)

@@ -24,7 +24,7 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~:-]{0,199}")
 
 
 class Status(StrEnum):
-    """https://replicate.com/docs/topics/predictions/lifecycle; UNKNOWN is any other word and counts as running."""
+    """https://replicate.com/docs/topics/predictions/lifecycle; UNKNOWN, any other word, counts as running."""
 
     STARTING = "starting"
     PROCESSING = "processing"
@@ -43,8 +43,8 @@ class Status(StrEnum):
 class Prediction:
     """Times are seconds since the epoch, `predict_time` seconds.
 
-    `version` is 64 hex digits without "owner/name:", or what else the API says, such as "hidden" for official models.
-    `data_removed`: input and output are no more (Replicate keeps them for an hour).
+    `version` is 64 hex digits without "owner/name:", or whatever else the API says ("hidden" for official
+    models). `data_removed`: input and output are no more; Replicate keeps them for an hour.
     """
 
     id: str
@@ -85,7 +85,7 @@ def parse_prediction(value: Json) -> Prediction:
         status=_status(status),
         output=value.get("output"),
         error=_error(value.get("error")),
-        logs=_text(value.get("logs"))[-LOGS_KEPT:],
+        logs=_text(value.get("logs"), LOGS_KEPT),
         model=_text(value.get("model")),
         version=_text(value.get("version")).rpartition(":")[2],
         input=inputs if isinstance(inputs, dict) else {},
@@ -98,7 +98,7 @@ def parse_prediction(value: Json) -> Prediction:
 
 
 def parse_page(value: Json) -> Page:
-    """A page of the list; entries that are no predictions are left out. Raises NotAPrediction where it is no page."""
+    """A page of the list without the entries that are no predictions. NotAPrediction where it is no page."""
     results = value.get("results") if isinstance(value, dict) else None
     if not isinstance(results, list):
         raise NotAPrediction(describe(value))
@@ -140,16 +140,16 @@ def _error(value: Json) -> str | None:
     if isinstance(value, dict):
         value = next((value[key] for key in ("message", "detail") if isinstance(value.get(key), str)), value)
     if isinstance(value, str):
-        return _text(value)[:ERROR_KEPT]
+        return _text(value[:ERROR_KEPT], ERROR_KEPT)
     try:
         return json.dumps(value)[:ERROR_KEPT]
     except RecursionError:
         return describe(value)
 
 
-def _text(value: Json) -> str:
-    """A string that can be stored: JSON's escapes can spell halves of characters, which UTF-8 can't hold."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+def _text(value: Json, longest: int = 1000) -> str:
+    """The end of a string, such that UTF-8 can hold it: JSON's escapes can spell halves of characters."""
+    return value[-longest:].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _time(value: Json) -> float | None:

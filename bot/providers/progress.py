@@ -14,9 +14,9 @@ _LINE_END = re.compile(r"[\r\n]+")
 def parse_progress(logs: str) -> float | None:
     """The share done, 0..1, by the last tqdm bar; None where there is none.
 
-    The rule of Replicate's own clients (`Progress.parse` in replicate-python), and "\\r" ends a line too: tqdm
-    redraws its bar in place, and without that the first bar of such a line would count instead of the last.
-    A model that runs several bars one after another makes this fall back to 0.
+    The rule is that of Replicate's own clients (`Progress.parse` in replicate-python), but "\\r" ends a line
+    too: tqdm redraws its bar in place, and the first of such a line would count instead of the last. With a
+    model that runs several bars one after another it falls back to 0.
     """
     lines = _LINE_END.split(logs[-TAIL:])
     if len(logs) > TAIL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 PIECE = 256 * 1024
@@ -24,7 +24,8 @@ class Upload:
         kind = mime if _MIME.fullmatch(mime) else "application/octet-stream"
         self._path = path
         self._head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="{file_name(name)}"\r\n'
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="content"; filename="{file_name(name)}"\r\n'
             f"Content-Type: {kind}\r\n\r\n"
         ).encode()
         self._tail = f"\r\n--{boundary}--\r\n".encode()
@@ -33,7 +34,7 @@ class Upload:
             "Content-Length": str(len(self._head) + size + len(self._tail)),
         }
 
-    async def body(self) -> AsyncIterator[bytes]:
+    async def body(self) -> AsyncGenerator[bytes]:
         yield self._head
         file = await asyncio.to_thread(self._path.open, "rb")
         try:
@@ -45,7 +46,7 @@ class Upload:
 
 
 def file_name(name: str) -> str:
-    """A name that can stand between quotes in a header, and is no longer than the API takes; its ending stays."""
+    """A name that can stand between quotes in a header, no longer than the API takes; its ending stays."""
     plain = _UNSAFE.sub("_", name).encode("utf-8", "replace").decode() or "file"
     stem, dot, ending = plain.rpartition(".")
     if not stem or len(ending.encode()) > 20:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bot.sandbox.art.brush import Array, Colour, Gradient, Pen, Points, darker, lighter, mix, ribbon, smooth
+from bot.sandbox.art.brush import Array, Colour, Gradient, Pen, Points, darker, lighter, mix, smooth
 
 INK: Colour = (42, 32, 44)
 WHITE: Colour = (255, 252, 245)
@@ -79,17 +79,29 @@ COATS: Mapping[str, Coat] = {
 }  # fmt: skip
 
 
+BREEDS: Mapping[str, tuple[Colour, ...]] = {
+    "cat": ((150, 140, 150), (230, 154, 84), (78, 74, 86), (236, 214, 182)),
+    "dog": ((196, 142, 88), (150, 96, 64), (226, 190, 134), (120, 116, 124)),
+    "rabbit": ((206, 188, 176), (244, 240, 236), (160, 128, 106)),
+}
+
+
 def sitting(name: str) -> Draw:
     coat = COATS[name]
 
     def draw(pen: Pen, look: Look) -> None:
-        worn = coat if look.colour is None else replace(coat, fur=look.colour, bib=mix(look.colour, WHITE, 0.86))
+        if look.colour:
+            worn = replace(coat, fur=look.colour, bib=mix(look.colour, WHITE, 0.86))
+        else:
+            furs = BREEDS.get(name, (coat.fur,))
+            worn = replace(coat, fur=furs[look.whim % len(furs)])
         _tail(pen, worn)
         body = _body(pen, worn)
         _legs(pen, worn)
-        _head(pen, worn, look)
+        pen.oval(0.0, -0.45, 0.2, 0.06, darker(worn.fur, 0.5), within=body, opacity=0.28, blur=0.02)
+        _head(pen, worn)
         if look.wears == "scarf":
-            _scarf(pen, body)
+            _scarf(pen)
         elif look.wears == "wreath":
             _wreath(pen, look.whim)
 
@@ -103,11 +115,14 @@ def _mirrored(points: Points, side: int) -> list[tuple[float, ...]]:
 def _tail(pen: Pen, coat: Coat) -> None:
     shade = Gradient((coat.fur, darker(coat.fur, 0.22)))
     if coat.tail == "brush":
-        path: Points = [(0.1, -0.06), (0.3, -0.045), (0.47, -0.1), (0.52, -0.27), (0.43, -0.42), (0.44, -0.53)]
-        widths = [0.05, 0.085, 0.12, 0.125, 0.085, 0.012]
-        pen.line(path, widths, shade)
-        tip = smooth([(0.27, -0.4), (0.36, -0.37), (0.43, -0.41), (0.5, -0.36), (0.66, -0.36), (0.6, -0.66), (0.3, -0.62)])
-        pen.fill(ribbon(path, widths), coat.tail_tip or coat.fur, within=tip)
+        brush = smooth([
+            (0.08, -0.12), (0.24, -0.14), (0.34, -0.22), (0.36, -0.33), (0.35, -0.44), (0.44, -0.57, 1), (0.53, -0.48),
+            (0.62, -0.36), (0.645, -0.2), (0.58, -0.06), (0.44, 0.012), (0.26, 0.02), (0.08, -0.01),
+        ])  # fmt: skip
+        pen.fill(brush, shade)
+        tip = [(0.3, -0.36, 1), (0.37, -0.35, 1), (0.42, -0.42), (0.48, -0.37), (0.56, -0.4), (0.68, -0.33, 1), (0.6, -0.7, 1),
+               (0.3, -0.66, 1)]  # fmt: skip
+        pen.fill(brush, coat.tail_tip or coat.fur, within=smooth(tip))
     elif coat.tail in ("thin", "tuft"):
         path = [(0.12, -0.06), (0.34, -0.04), (0.46, -0.14), (0.42, -0.3), (0.47, -0.4)]
         pen.line(path, [0.035, 0.036, 0.034, 0.03, 0.026], shade)
@@ -151,7 +166,7 @@ def _legs(pen: Pen, coat: Coat) -> None:
     pen.line([(0.0, -0.2), (0.0, -0.02)], [0.002, 0.009], darker(coat.socks or coat.fur, 0.45), opacity=0.7)
 
 
-def _head(pen: Pen, coat: Coat, look: Look) -> None:
+def _head(pen: Pen, coat: Coat) -> None:
     if coat.mane:
         rays = [
             (0.36 * math.cos(a) * (1 if i % 2 else 0.86), -0.68 + 0.34 * math.sin(a) * (1 if i % 2 else 0.88))
@@ -163,10 +178,9 @@ def _head(pen: Pen, coat: Coat, look: Look) -> None:
     cheek = coat.cheeks
     half = [(0.1, -0.868), (0.205, -0.79), (0.235, -0.69), (cheek, -0.575, 1), (0.15, -0.505), (0.07, -0.455)]
     head = smooth([(0.0, -0.875), *half, (0.0, -0.44), *_mirrored(half[::-1], -1)])
-    pen.oval(0.0, -0.45, 0.2, 0.06, darker(coat.fur, 0.5), opacity=0.28, blur=0.02)
     pen.fill(head, Gradient((lighter(coat.fur, 0.12), coat.fur, coat.fur)))
     FACES[coat.face](pen, coat, head)
-    _eyes(pen, coat, look)
+    _eyes(pen)
     for side in (-1, 1):
         pen.oval(0.165 * side, -0.585, 0.042, 0.026, BLUSH, within=head, opacity=0.5, blur=0.01)
 
@@ -231,7 +245,7 @@ def _nose(pen: Pen, coat: Coat, y: float, size: float) -> None:
     pen.oval(-size * 0.3, y - size * 0.35, size * 0.3, size * 0.15, WHITE, opacity=0.55)
 
 
-def _eyes(pen: Pen, coat: Coat, look: Look) -> None:
+def _eyes(pen: Pen) -> None:
     for side in (-1, 1):
         x, y = 0.1 * side, -0.665
         pen.oval(x, y, 0.029, 0.038, INK)
@@ -239,7 +253,7 @@ def _eyes(pen: Pen, coat: Coat, look: Look) -> None:
         pen.oval(x - 0.008, y + 0.015, 0.006, 0.006, WHITE, opacity=0.7)
 
 
-def _scarf(pen: Pen, body: Array) -> None:
+def _scarf(pen: Pen) -> None:
     wool: Colour = (206, 52, 62)
     pen.line([(0.1, -0.44), (0.15, -0.3), (0.13, -0.17)], [0.045, 0.055, 0.06], darker(wool, 0.16))
     for i in range(4):
@@ -247,9 +261,9 @@ def _scarf(pen: Pen, body: Array) -> None:
         pen.line([(x, -0.13), (x - 0.003, -0.085)], 0.008, darker(wool, 0.16))
     for y in (-0.27, -0.21):
         pen.line([(0.085, y), (0.19, y + 0.008)], 0.011, WHITE, opacity=0.9)
-    pen.line([(-0.18, -0.475), (-0.08, -0.425), (0.08, -0.425), (0.18, -0.475)], [0.04, 0.055, 0.055, 0.04],
+    pen.line([(-0.17, -0.45), (-0.08, -0.4), (0.08, -0.4), (0.17, -0.45)], [0.036, 0.05, 0.05, 0.036],
              Gradient((lighter(wool, 0.12), wool, darker(wool, 0.15))))  # fmt: skip
-    pen.oval(0.105, -0.425, 0.045, 0.05, lighter(wool, 0.1))
+    pen.oval(0.105, -0.4, 0.042, 0.047, lighter(wool, 0.1))
 
 
 def _wreath(pen: Pen, whim: int) -> None:

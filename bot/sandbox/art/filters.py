@@ -97,7 +97,7 @@ def luminance(picture: Image.Image) -> Array:
 
 def caption(text: str, width: int, height: int) -> Image.Image:
     """The line that says where a picture comes from, as an RGBA sprite that fits a picture of that size."""
-    size = max(9, round(min(width, height) * 0.024))
+    size = max(9, round(min(width, height) * 0.02))
     font = ImageFont.load_default(size)
     if font.getlength(text) > width * 0.9:
         text = text.partition(" ")[0]

@@ -13,7 +13,7 @@ from bot.sandbox.art.animals import WHITE, Look, blossom
 from bot.sandbox.art.brush import Array, Canvas, Colour, Gradient, Pen, darker, ellipse, lighter, mix, ribbon, stamp
 from bot.sandbox.art.figures import ABOVE, sprite
 from bot.sandbox.art.palette import Palette, shaded
-from bot.sandbox.art.words import Idea
+from bot.sandbox.art.words import Idea, rng_of
 
 Tick = Callable[[float], None]
 """Told how far a drawing has come, 0..1; may raise to stop it."""
@@ -31,6 +31,7 @@ class Land:
     idea: Idea
     palette: Palette
     rng: np.random.Generator
+    seed: int
     back: Canvas = field(init=False)
     front: Canvas = field(init=False)
 
@@ -140,7 +141,8 @@ def _lights(land: Land) -> None:
     idea, unit = land.idea, land.unit
     if idea.place == "underwater":
         return _rays(land)
-    side = 1 if land.rng.random() < 0.5 else -1
+    # The same seed has its sun in the same place whatever the prompt, so that it stays there through a morph.
+    side = 1 if rng_of("sun", land.seed).random() < 0.5 else -1
     x, y = land.width / 2 + side * land.width * 0.27, land.height * (0.2 if idea.time != "sunset" else 0.44)
     if idea.weather == "rainbow":
         _rainbow(land)
@@ -210,7 +212,7 @@ def _mountains(land: Land) -> None:
 def _snowcap(land: Land, crest: Array, colour: Colour) -> None:
     """Snow from the crest down, the deeper the higher the peak, with a ragged lower edge."""
     foot = crest[:, 1].max()
-    ragged = np.where(np.arange(len(crest)) % 3 == 0, 0.62, 0.3) * land.rng.uniform(0.8, 1.2, len(crest))
+    ragged = np.where(np.arange(len(crest)) % 4 < 2, 0.5, 0.32) + land.rng.uniform(-0.08, 0.08, len(crest))
     lower = crest[:, 1] + (foot - crest[:, 1]) * ragged
     land.back.fill(np.concatenate([crest, np.stack([crest[:, 0], lower], axis=1)[::-1]]), colour, opacity=0.9)
 

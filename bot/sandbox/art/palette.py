@@ -95,6 +95,6 @@ def shaded(colour: Colour, time: str) -> Colour:
 
 def _shifted(palette: Palette, essence: str, seed: int) -> Palette:
     rng = rng_of("hue", essence, seed if essence else 0)
-    reach = min(0.05 * len(essence.split()), 0.3) + 0.02
+    reach = min(0.05 * len(essence.split()), 0.16) + 0.02
     pull: Colour = tuple(int(v) for v in rng.integers(40, 240, 3))  # type: ignore[assignment]
     return palette.each(lambda c: mix(c, pull, float(np.clip(reach * rng.uniform(0.4, 1.0), 0, 0.3))))

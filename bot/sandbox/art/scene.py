@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from PIL import Image, ImageEnhance
 
 from bot.sandbox.art.animals import COATS, Look
-from bot.sandbox.art.brush import Canvas, Colour, Pen, darker, stamp
+from bot.sandbox.art.brush import Canvas, Colour, Gradient, Pen, darker, lighter, stamp
 from bot.sandbox.art.figures import ABOVE, BELOW, FIGURES, sprite
 from bot.sandbox.art.filters import captioned, grained, styled, tinted
 from bot.sandbox.art.land import Land, Tick, lit, paint, vignette
@@ -24,6 +24,12 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "owl": ("place", "forest"), "mushroom": ("place", "forest"), "lighthouse": ("place", "sea"), "car": ("place", "city"),
 }  # fmt: skip
 """Where a figure is at home when the prompt doesn't say: which trait it decides, and how."""
+
+DWELLERS: Mapping[str, str] = {
+    "forest": "deer", "desert": "cactus", "sea": "boat", "underwater": "fish", "beach": "turtle", "space": "rocket", "city": "car",
+    "mountains": "balloon", "winter": "snowman", "bloom": "butterfly", "autumn": "mushroom", "summer": "tree",
+}  # fmt: skip
+"""Who is found in a landscape that a prompt left empty, by its place or else its season."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def stage(
     """Set up the scene that `prompt` asks for, `width` by `height` pixels; `guests` are RGBA figures of one's own."""
     manner = manner or Manner()
     idea = _at_home(understand(prompt, negative))
-    land = Land(width, height, idea, palette_of(idea, seed), rng_of("land", seed, idea.place, idea.season, idea.essence))
+    land = Land(width, height, idea, palette_of(idea, seed), rng_of("land", seed, idea.place, idea.season, idea.essence), seed)
     paint(land, lambda done: tick(done * 0.75))
     figures = _guests(land, guests) if guests else _figures(land, seed)
     tick(0.85)
@@ -110,9 +116,12 @@ def scene(prompt: str, width: int, height: int, seed: int, negative: str = "") -
 
 
 def _at_home(idea: Idea) -> Idea:
-    """Fill what the prompt leaves open with what its first subject suggests."""
+    """Fill what the prompt leaves open: a place that suits its first subject, or somebody who suits its place."""
+    if "neon" in idea.styles and not idea.time:
+        idea = replace(idea, time="night")
     if not idea.subjects:
-        return idea
+        dweller = DWELLERS.get(idea.place or idea.season, "owl" if idea.time == "night" else "totem")
+        return replace(idea, subjects=(Subject(dweller),))
     place, value = HOMES.get(idea.subjects[0].figure, ("", ""))
     if place == "place" and not (idea.place or idea.season):
         idea = replace(idea, place=value)
@@ -138,10 +147,6 @@ def _finished(layer: Image.Image, manner: Manner) -> Image.Image:
 def _figures(land: Land, seed: int) -> tuple[Placed, ...]:
     idea = land.idea
     subjects = idea.subjects
-    if not subjects:
-        if not idea.essence:
-            return ()
-        subjects = (Subject("totem"),)
     if idea.riding and len(subjects) > 1:
         return _riders(land, subjects, seed)
     # The place in the picture depends on the seed alone, so that two prompts of one seed can share a figure.
@@ -158,14 +163,16 @@ def _figures(land: Land, seed: int) -> tuple[Placed, ...]:
 def _placed(land: Land, subject: Subject, x: float, room: float, index: int, seed: int) -> Placed:
     figure = FIGURES[subject.figure]
     scale = 0.5 if index == 0 else 0.43
-    size = min(scale * land.unit * figure.size, room / (figure.half * 2.05))
+    size = min(scale * land.unit * figure.size, room / (figure.half * 2.05), (land.floor - 0.04 * land.height) / 1.1)
     floats = figure.stance == "sky" or (figure.stance == "water" and land.idea.place not in ("sea", "beach"))
     y = land.floor - (0.012 * land.unit * (index % 2))
     if floats:
         y = land.height * 0.5 + size * 0.5 + land.unit * (0.0, -0.13, 0.1, -0.05, 0.14)[index]
     elif subject.figure == "whale":
         y += 0.1 * size
-    rng = rng_of("figure", seed, subject.figure, index)
+    elif land.idea.place == "sea" and figure.stance == "ground":
+        y -= 0.05 * land.unit
+    rng = rng_of("figure", seed, subject.figure, index, land.idea.essence if subject.figure == "totem" else "")
     look = Look(subject.colour, _wears(land, subject.figure), int(rng.integers(1000)))
     flip = index % 2 == 1 or (index == 0 and bool(rng_of("flip", seed, index).random() < 0.3))
     drawn = _with_shadow(land, subject.figure, size, look, flip, floats=floats)
@@ -197,7 +204,9 @@ def _on_rock(land: Land, drawn: Image.Image, size: float) -> Image.Image:
     canvas = Canvas(*drawn.size)
     pen = Pen(canvas, drawn.width / 2, 1 + size * ABOVE, size)
     stone = darker(land.palette.far, 0.4)
-    pen.blob([(-0.46, 0.2), (-0.4, 0.04), (-0.2, -0.03), (0.2, -0.04), (0.38, 0.03), (0.46, 0.2)], stone)
+    half = max(0.34, drawn.width / size * 0.42)
+    pen.blob([(-half, 0.2), (-half * 0.8, 0.03), (-half * 0.3, -0.04), (half * 0.4, -0.03), (half * 0.8, 0.04), (half, 0.2)],
+             Gradient((lighter(stone, 0.12), stone)))  # fmt: skip
     canvas.image.alpha_composite(drawn)
     return canvas.image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,8 @@ FILLERS = frozenset(
 )
 
 
-SCENERY = frozenset({"tree", "cherry", "pine", "palm", "house", "castle", "tower", "lighthouse", "planet"})
+PLANTS = frozenset({"tree", "cherry", "pine", "palm"})
+SCENERY = PLANTS | {"house", "castle", "tower", "lighthouse", "planet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +178,21 @@ def _subjects(words: list[str]) -> tuple[list[Subject], Colour | None, Colour | 
             plural = word != figure and word.endswith("s") and count == 1
             subjects += [Subject(SUBJECTS[figure], colour)] * (2 if plural else count)
             colour, count = None, 1
+        elif word in ("hair", "fur", "coat") and subjects:
+            wearer = next((i for i, s in enumerate(subjects) if s.figure not in SCENERY), 0)
+            subjects[wearer], colour = replace(subjects[wearer], colour=colour or subjects[wearer].colour), None
+        elif word == "eyes":
+            colour = None
         elif trait and TRAITS[trait][1] == "bloom":
             flowers, colour = colour or flowers, None
     return subjects, flowers, colour
 
 
 def _unless_scenery(subjects: list[Subject]) -> tuple[Subject, ...]:
-    """Plants and buildings behind an animal are scenery: the animal comes first."""
-    return tuple(sorted(subjects, key=lambda subject: subject.figure in SCENERY))
+    """Where somebody lives, plants belong to the landscape, and a building stands behind."""
+    living = [subject for subject in subjects if subject.figure not in SCENERY]
+    buildings = [subject for subject in subjects if subject.figure in SCENERY - PLANTS]
+    return (*living, *buildings) if living or buildings else tuple(subjects)
 
 
 def _is_known(word: str) -> bool:

@@ -1,0 +1,158 @@
+"""Codes and facts -> sentences, shared by all adapters.
+
+text.py       somebody's text and figures, as they may stand in a sentence
+templates.py  the sentences of one language, read from its TOML file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, assert_never
+
+from adapters.words.templates import languages, words_of
+from adapters.words.text import clean, lasting, size
+from bot.errors import BadOrder, ForPerson, Problem, Refused
+from bot.ports import Cancelled, Failed, Notice, Ready, Unknown, Waiting, Working
+
+__all__ = [
+    "clean",
+    "languages",
+    "lasting",
+    "money",
+    "notice",
+    "paid",
+    "problem",
+    "refusal",
+    "say",
+    "size",
+    "state",
+]
+
+SECTIONS = ("problem", "refused", "failed", "unknown", "undelivered", "waiting", "notice", "state")
+"""Where a code without its section is looked for, in this order."""
+
+
+# -- sentences
+
+
+def say(code: str, facts: Mapping[str, Any], language: str = "en") -> str:
+    """The sentence of a code, "failed.expired" or "expired". Never raises: an unknown code has words too."""
+    section, _, name = code.rpartition(".")
+    words = words_of(language)
+    for place in (section,) if section else SECTIONS:
+        if sentence := words.sentence(place, name, facts):
+            return sentence
+    fallback = words.sentence(section or "refused", "generic", {**facts, "code": name})
+    return fallback or clean(name)
+
+
+def problem(problem: Problem, language: str = "en") -> str:
+    """One mistake in an order, on one line."""
+    facts = dict(problem.facts)
+    if problem.option is not None:
+        facts["option"] = problem.option
+    return say(f"problem.{_precisely(problem.code, facts)}", facts, language)
+
+
+def refusal(error: ForPerson, language: str = "en") -> str:
+    """What is wrong with what was asked: one line, or one for each mistake of a BadOrder."""
+    match error:
+        case BadOrder():
+            return "\n".join(problem(one, language) for one in error.problems)
+        case Refused(code="too_late", facts={"state": "done" | "undelivered"}):
+            return say("refused.too_late_done", error.facts, language)
+        case Refused():
+            return say(f"refused.{error.code}", error.facts, language)
+        case _:
+            return say("refused.try_later", {}, language)
+
+
+def notice(notice: Notice, language: str = "en") -> str:
+    """How a job stands: what happened, whether it cost anything, what to do next."""
+    match notice:
+        case Waiting():
+            return _waiting(notice, language)
+        case Working(fraction, eta):
+            working = say("notice.working", {"fraction": fraction}, language)
+            return f"{working} {_left(eta, language)}".strip()
+        case Ready():
+            return _ready(notice, language)
+        case Failed(code, facts, cost):
+            return say(f"failed.{code}", {**facts, "paid": paid(cost, language)}, language)
+        case Cancelled(by, cost):
+            return say("notice.cancelled", {"by": by or None, "paid": paid(cost, language)}, language)
+        case Unknown(code, facts, cost):
+            return say(f"unknown.{code}", {**facts, "paid": paid(cost, language)}, language)
+        case _:
+            assert_never(notice)
+
+
+def state(notice: Notice, language: str = "en") -> str:
+    """How a job stands, in one word."""
+    return say(f"state.{type(notice).__name__.lower()}", {}, language)
+
+
+def _precisely(code: str, facts: Mapping[str, Any]) -> str:
+    match code:
+        case "out_of_range":
+            maximum = facts.get("maximum")
+            return "too_high" if maximum is not None and facts["value"] > maximum else "too_low"
+        case "too_many_files" if facts.get("limit") == 0:
+            return "too_many_files_0"
+        case _:
+            return code
+
+
+def _waiting(notice: Waiting, language: str) -> str:
+    sentences = []
+    if notice.reason and f"waiting.{notice.reason}" in words_of(language).codes():
+        sentences.append(say(f"waiting.{notice.reason}", {}, language))
+    match notice.ahead:
+        case None:
+            sentences += [] if sentences else [say("notice.waiting", {}, language)]
+        case 0:
+            sentences += [] if sentences else [say("notice.next", {}, language)]
+        case 1:
+            sentences.append(say("notice.ahead_1", {}, language))
+        case ahead:
+            sentences.append(say("notice.ahead", {"ahead": ahead}, language))
+    return " ".join([*sentences, _left(notice.eta, language)]).strip()
+
+
+def _left(eta: float | None, language: str) -> str:
+    return say("notice.left", {"eta": max(1, round(eta))}, language) if eta is not None else ""
+
+
+def _ready(notice: Ready, language: str) -> str:
+    ready = say("notice.ready", {"took": notice.took}, language)
+    if not notice.cost:
+        return ready
+    return f"{ready} {say('notice.ready_cost', {'cost': money(notice.cost, language)}, language)}"
+
+
+# -- money
+
+
+def money(cost: Decimal | None, language: str = "en") -> str:
+    """$0.0123, or in words where it is free or not known. US dollars."""
+    if cost is None:
+        return say("money.unknown", {}, language)
+    if not cost:
+        return say("money.free", {}, language)
+    if cost < Decimal("0.0001"):
+        return say("money.less", {}, language)
+    exact = f"{cost:.2f}" if cost >= 1 else f"{cost:.4f}"
+    whole, _, fraction = exact.partition(".")
+    return f"${whole}.{fraction.rstrip('0'):0<2}"
+
+
+def paid(cost: Decimal | None, language: str = "en") -> str:
+    """Whether it cost anything, as a sentence."""
+    if cost is None:
+        return say("paid.unknown", {}, language)
+    return (
+        say("paid.something", {"cost": money(cost, language)}, language)
+        if cost
+        else say("paid.nothing", {}, language)
+    )

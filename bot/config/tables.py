@@ -1,0 +1,277 @@
+"""The tables of the settings: their keys, defaults and rules."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+REPLICATE = "https://api.replicate.com"
+PLATFORMS = ("web", "terminal", "discord", "slack")
+
+PREFIX = "THREADREEL_"
+NESTED = "__"
+
+Key: TypeAlias = "tuple[str, ...]"
+"""Where a setting stands: ("http", "port")."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {close[0]}?" if close else None
+
+
+# -- kinds of values
+
+
+def _wrong(what: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{what}", {"what": what, "remedy": remedy})
+
+
+def _address(text: str, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    """An address without a trailing slash; never repeated in the mistake, for it may hold a password."""
+    remedy = f'Write it as "{schemes[-1]}://HOST"'
+    try:
+        parts = urlsplit(text.strip())
+        well_formed = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        well_formed = False
+    if not well_formed or parts.scheme not in schemes or re.search(r"\s", text.strip()):
+        raise _wrong(f"must be an address that begins with {' or '.join(s + '://' for s in schemes)}", remedy)
+    if "@" in parts.netloc:
+        raise _wrong("must hold no user name or password", "Put the secret under its own key")
+    if parts.query or parts.fragment:
+        raise _wrong("must end before ? and #", remedy)
+    return text.strip().rstrip("/")
+
+
+def _base(text: str) -> str:
+    address = _address(text)
+    if re.search(r"/v1$", address):
+        raise _wrong("must be everything before /v1", "Take /v1 off its end")
+    return address
+
+
+def _platform_address(text: str) -> str:
+    """Kept as it is: clients of the platforms care for the trailing slash."""
+    _address(text, ("ws", "wss") if text.startswith("ws") else ("http", "https"))
+    return text.strip()
+
+
+def _store(text: str) -> str:
+    if not re.fullmatch(r"sqlite:///[^?#]+", text) or text.endswith((":memory:", "/")):
+        raise _wrong("must name a SQLite file", 'Write it as "sqlite:///FOLDER/FILE.db"')
+    return text
+
+
+def _secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    if not text:
+        raise _wrong("is empty", "Put the secret there or take the key out")
+    if not re.fullmatch(r"[!-~]+", text):
+        raise _wrong("holds blanks or characters that no secret has", "Copy it once more")
+    return SecretStr(text)
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", text):
+        raise _wrong("must be HOST or HOST:PORT", 'Write it as "127.0.0.1:9000"')
+    return text
+
+
+def _server(text: str) -> str:
+    platform, colon, server = text.partition(":")
+    if platform not in PLATFORMS or (colon and not server):
+        near = did_you_mean(platform, PLATFORMS)
+        raise _wrong(
+            "must be a platform, or PLATFORM:SERVER", near or f"Platforms are {', '.join(PLATFORMS)}"
+        )
+    return text
+
+
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret)]
+PlatformAddress: TypeAlias = Annotated[str, AfterValidator(_platform_address)]
+
+
+# -- the settings
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Http(Table):
+    """The one HTTP server. `public_url` is the address the world reaches it by, where there is one."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: Annotated[str, AfterValidator(_address)] | None = None
+
+
+class Web(Table):
+    """The page."""
+
+    enabled: bool = True
+    session_days: int = Field(default=30, ge=1, le=365)
+
+
+class Limits(Table):
+    """How much is made. What is over an `at_once` waits in the queue; what is over the others is refused."""
+
+    at_once: int = Field(default=8, ge=1, le=100_000)
+    at_once_per_person: int = Field(default=3, ge=1, le=100_000)
+    waiting_per_person: int = Field(default=20, ge=1, le=1_000_000)
+    per_day: int = Field(default=500, ge=0)
+    per_day_per_person: int = Field(default=50, ge=0)
+    deadline_minutes: float = Field(default=60, gt=0, le=1440)
+
+
+class Access(Table):
+    """Who may use it: "web", "terminal", "discord:GUILD", "slack:WORKSPACE"; "discord:*" for all of it."""
+
+    servers: tuple[Annotated[str, AfterValidator(_server)], ...] = ("web", "terminal")
+
+
+class StoreSettings(Table):
+    """The database. A relative path is taken from the folder that the process was started in."""
+
+    url: Annotated[str, AfterValidator(_store)] = "sqlite:///threadreel-data/threadreel.db"
+
+
+class MediaSettings(Table):
+    """Kept files. `private_hosts` ("127.0.0.1:9000") may be fetched from although they are not public."""
+
+    folder: Path = Path("threadreel-data/media")
+    max_bytes: int = Field(default=200 * 1024 * 1024, ge=1024)
+    retention_days: float = Field(default=30, gt=0)
+    private_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+
+
+class ProviderSettings(Table):
+    """One prediction API. `base_url` is everything before /v1; the process starts a sandbox without one."""
+
+    kind: Literal["replicate", "gateway", "sandbox"]
+    base_url: Annotated[str, AfterValidator(_base)] | None = None
+    token: Secret | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replicates_address(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("kind") == "replicate":
+            return {"base_url": REPLICATE, **given}
+        return given
+
+
+class DiscordSettings(Table):
+    token: Secret | None = None
+    api_base: PlatformAddress = "https://discord.com/api/v10"
+    gateway_url: PlatformAddress = "wss://gateway.discord.gg/"
+
+
+class SlackSettings(Table):
+    bot_token: Secret | None = None
+    app_token: Secret | None = None
+    signing_secret: Secret | None = None
+    api_base: PlatformAddress = "https://slack.com/api/"
+
+
+class Log(Table):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(BaseSettings):
+    """All of it. `routes`: a command to its provider; the rest is for "default", else for the first."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTED,
+    )
+
+    http: Http = Http()
+    web: Web = Web()
+    limits: Limits = Limits()
+    access: Access = Access()
+    store: StoreSettings = StoreSettings()
+    media: MediaSettings = MediaSettings()
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    routes: dict[str, str] = Field(default_factory=dict)
+    discord: DiscordSettings = DiscordSettings()
+    slack: SlackSettings = SlackSettings()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind anybody's back: `load` hands everything over."""
+        return (init_settings,)
+
+
+# -- what there is to set
+
+
+def keys(table: type[BaseModel] = Settings, path: Key = ()) -> Iterator[Key]:
+    """Every setting there is; the name of a provider is NAME, the command of a route COMMAND."""
+    for name, field in table.model_fields.items():
+        here = (*path, name)
+        if inner := _table_of(field):
+            yield from keys(inner, (*here, "NAME") if name == "providers" else here)
+        elif name == "routes":
+            yield (*here, "COMMAND")
+        else:
+            yield here
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """A type and every type within it."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def _table_of(field: FieldInfo) -> type[BaseModel] | None:
+    kinds = _kinds(field.annotation)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def names_in(path: Key) -> tuple[str, ...]:
+    """The keys that the table at this path has."""
+    table = _walk(path)[0]
+    return tuple(table.model_fields) if table else ()
+
+
+def field_of(path: Key) -> FieldInfo | None:
+    return _walk(path)[1]
+
+
+def _walk(path: Key) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """The table and the field that a path ends in."""
+    named = path[:1] == ("providers",) and len(path) > 1
+    table: type[BaseModel] | None = ProviderSettings if named else Settings
+    field: FieldInfo | None = None
+    for part in path[2:] if named else path:
+        field = table.model_fields.get(part) if table else None
+        table = _table_of(field) if field else None
+    return table, field
+
+
+def is_secret(path: Key) -> bool:
+    field = field_of(path)
+    return field is not None and SecretStr in _kinds(field.annotation)

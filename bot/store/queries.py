@@ -1,0 +1,494 @@
+"""Every statement that the store sends, one named function each; nobody else builds one.
+
+Each is built once and kept, and the compiled text with it. Parameters that start with `the_` say which rows
+are meant; the others are columns and say what is written to them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect
+
+from bot.jobs import AT_PROVIDER, OPEN, Outcome, State
+from bot.store.tables import channels, events, job_columns, jobs, logins, messages, sessions
+
+Condition: TypeAlias = ColumnElement[bool]
+CapShape: TypeAlias = tuple[bool, frozenset[State] | None, bool]
+"""Of a cap: whether it is per person, its states, and whether it has a beginning."""
+
+PERSON = (jobs.c.platform, jobs.c.server, jobs.c.actor_id)
+
+
+def _is_person() -> tuple[Condition, ...]:
+    return tuple(column == bindparam(f"the_{column.name}") for column in PERSON)
+
+
+def _in_queue() -> Condition:
+    return jobs.c.state == State.QUEUED.value
+
+
+# -- jobs: accepting
+
+
+@cache
+def job_by_key() -> Select[*tuple[Any, ...]]:
+    """The job that a platform's interaction has made."""
+    return select(*job_columns).where(jobs.c.key == bindparam("the_key"))
+
+
+@cache
+def used(caps: tuple[CapShape, ...]) -> Select[*tuple[Any, ...]]:
+    """How much of each cap is used, one column a cap."""
+    return select(*(_used(number, *shape).label(f"used_{number}") for number, shape in enumerate(caps)))
+
+
+def _used(number: int, per_person: bool, states: frozenset[State] | None, since: bool) -> ScalarSelect[int]:
+    counted = (
+        select(func.count())
+        .select_from(jobs)
+        .where(or_(jobs.c.outcome.is_(None), jobs.c.outcome == Outcome.READY.value))
+    )
+    if per_person:
+        counted = counted.where(*_is_person())
+    if states is not None:
+        counted = counted.where(jobs.c.state.in_(sorted(states)))
+    if since:
+        counted = counted.where(jobs.c.created_at >= bindparam(f"the_since_{number}"))
+    return counted.scalar_subquery()
+
+
+@cache
+def insert_job() -> Insert:
+    """A new job."""
+    return insert(jobs)
+
+
+# -- jobs: claiming
+
+
+@cache
+def count_at_provider() -> Select[int]:
+    """How many jobs are at a provider or on their way to one."""
+    return select(func.count()).select_from(jobs).where(jobs.c.state.in_(sorted(AT_PROVIDER)))
+
+
+@cache
+def start() -> Update:
+    """The next jobs of the queue go to the provider, those who have least there first.
+
+    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most_each`.
+    """
+    busy = (
+        select(*PERSON, func.count().label("there"))
+        .where(jobs.c.state.in_(sorted(AT_PROVIDER)))
+        .group_by(*PERSON)
+        .cte("busy")
+    )
+    place_in_own_line = func.row_number().over(partition_by=PERSON, order_by=(jobs.c.created_at, jobs.c.id))
+    turns = (
+        select(
+            jobs.c.id,
+            jobs.c.created_at,
+            (func.coalesce(busy.c.there, 0) + place_in_own_line).label("turn"),
+        )
+        .select_from(jobs)
+        .outerjoin(
+            busy,
+            (busy.c.platform == jobs.c.platform)
+            & (busy.c.server == jobs.c.server)
+            & (busy.c.actor_id == jobs.c.actor_id),
+        )
+        .where(_in_queue(), jobs.c.due_at <= bindparam("the_now"))
+        .cte("turns")
+    )
+    chosen = (
+        select(turns.c.id)
+        .where(turns.c.turn <= bindparam("the_most_each"))
+        .order_by(turns.c.turn, turns.c.created_at, turns.c.id)
+        .limit(bindparam("the_limit"))
+    )
+    return (
+        update(jobs)
+        .where(jobs.c.id.in_(chosen), _in_queue())
+        .values(
+            state=State.SUBMITTING.value,
+            attempt=jobs.c.attempt + 1,
+            lease_until=bindparam("lease_until"),
+            code=null(),
+            facts={},
+        )
+        .returning(*job_columns)
+    )
+
+
+@cache
+def claim() -> Update:
+    """Jobs of one state that are due and held by nobody."""
+    due = (
+        select(jobs.c.id)
+        .where(jobs.c.state == bindparam("the_state"), jobs.c.claimable_at <= bindparam("the_now"))
+        .order_by(jobs.c.claimable_at)
+        .limit(bindparam("the_limit"))
+        .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has none and writes none
+    )
+    return (
+        update(jobs)
+        .where(jobs.c.id.in_(due))
+        .values(attempt=jobs.c.attempt + 1, lease_until=bindparam("lease_until"))
+        .returning(*job_columns)
+    )
+
+
+@cache
+def renew() -> Update:
+    """A held job stays held; one that was let go in the meantime is left alone."""
+    return update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.lease_until.is_not(None))
+
+
+@cache
+def void_leases() -> Update:
+    """Nobody holds any job."""
+    return update(jobs).where(jobs.c.lease_until.is_not(None)).values(lease_until=null())
+
+
+# -- jobs: moving
+
+
+@cache
+def move() -> Update:
+    """A move: only while the job still is in this state and at this attempt."""
+    return (
+        update(jobs)
+        .where(
+            jobs.c.id == bindparam("the_id"),
+            jobs.c.state == bindparam("the_state"),
+            jobs.c.attempt == bindparam("the_attempt"),
+        )
+        .returning(*job_columns)
+    )
+
+
+@cache
+def cancel_in_queue() -> Update:
+    """A cancel is honoured at once while the job waits in the queue."""
+    return update(jobs).where(jobs.c.id == bindparam("the_id"), _in_queue()).returning(*job_columns)
+
+
+@cache
+def request_cancel() -> Update:
+    """A cancel is noted while the job is at the provider; the first who asked is kept."""
+    return (
+        update(jobs)
+        .where(jobs.c.id == bindparam("the_id"), jobs.c.state.in_(sorted(AT_PROVIDER)))
+        .values(cancel_requested=func.coalesce(jobs.c.cancel_requested, bindparam("the_asker")))
+        .returning(*job_columns)
+    )
+
+
+@cache
+def redeliver() -> Update:
+    """What no place took is to be posted again; why it wasn't taken is forgotten, why it failed is not."""
+    return (
+        update(jobs)
+        .where(jobs.c.id == bindparam("the_id"), jobs.c.state == State.UNDELIVERED.value)
+        .values(code=case((jobs.c.outcome == Outcome.READY.value, null()), else_=jobs.c.code))
+        .returning(*job_columns)
+    )
+
+
+@cache
+def save_posted() -> Update:
+    """What stands in the place of a job that isn't done."""
+    return update(jobs).where(jobs.c.id == bindparam("the_id"), jobs.c.state != State.DONE.value)
+
+
+@cache
+def forget_jobs() -> Delete:
+    """Some of the jobs that have ended and are older than a time."""
+    ended = sorted(set(State) - OPEN)
+    old = (
+        select(jobs.c.id)
+        .where(jobs.c.state.in_(ended), jobs.c.created_at < bindparam("the_time"))
+        .limit(bindparam("the_limit"))
+    )
+    return delete(jobs).where(jobs.c.id.in_(old))
+
+
+# -- jobs: looking
+
+
+@cache
+def job() -> Select[*tuple[Any, ...]]:
+    """One job."""
+    return select(*job_columns).where(jobs.c.id == bindparam("the_id"))
+
+
+@cache
+def jobs_of_person() -> Select[*tuple[Any, ...]]:
+    """A person's jobs, newest first."""
+    newest_first = (jobs.c.created_at.desc(), jobs.c.id.desc())
+    return select(*job_columns).where(*_is_person()).order_by(*newest_first).limit(bindparam("the_limit"))
+
+
+@cache
+def count_ahead() -> Select[int]:
+    """How many jobs of the queue are older than one."""
+    age = tuple_(jobs.c.created_at, jobs.c.id)
+    mine = tuple_(bindparam("the_created_at"), bindparam("the_id"))
+    return select(func.count()).select_from(jobs).where(_in_queue(), age < mine)
+
+
+@cache
+def queue() -> Select[*tuple[Any, ...]]:
+    """The queue, oldest first."""
+    return (
+        select(*job_columns)
+        .where(_in_queue())
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(bindparam("the_limit"))
+    )
+
+
+@cache
+def cancels() -> Select[*tuple[Any, ...]]:
+    """Running jobs that somebody wants cancelled."""
+    return select(*job_columns).where(
+        jobs.c.state == State.RUNNING.value, jobs.c.cancel_requested.is_not(None)
+    )
+
+
+@cache
+def count_by_state() -> Select[str, int]:
+    """How many jobs are in each state."""
+    return select(jobs.c.state, func.count()).group_by(jobs.c.state)
+
+
+@cache
+def next_due(states: frozenset[State]) -> CompoundSelect[*tuple[Any, ...]]:
+    """When the next job of each state may be claimed."""
+    return union_all(*(_next_due(state) for state in sorted(states)))
+
+
+def _next_due(state: State) -> Select[float]:
+    return select(func.min(jobs.c.claimable_at)).where(jobs.c.state == state.value)
+
+
+@cache
+def durations() -> Select[float]:
+    """How long a model took for its newest results."""
+    return (
+        select(jobs.c.took)
+        .where(
+            jobs.c.model == bindparam("the_model"),
+            jobs.c.took.is_not(None),
+            jobs.c.outcome == Outcome.READY.value,
+        )
+        .order_by(jobs.c.created_at.desc())
+        .limit(bindparam("the_limit"))
+    )
+
+
+@cache
+def known_predictions() -> Select[str]:
+    """Which of these predictions belong to jobs."""
+    return select(jobs.c.prediction).where(
+        jobs.c.prediction.in_(bindparam("the_predictions", expanding=True))
+    )
+
+
+@cache
+def files_in_use() -> Select[*tuple[Any, ...]]:
+    """The files of jobs that are open or younger than a time: the next page of them, by id."""
+    return (
+        select(jobs.c.id, jobs.c.inputs, jobs.c.media)
+        .where(
+            jobs.c.id > bindparam("the_last_id"),
+            or_(jobs.c.created_at >= bindparam("the_time"), jobs.c.state.in_(sorted(OPEN))),
+        )
+        .order_by(jobs.c.id)
+        .limit(bindparam("the_limit"))
+    )
+
+
+# -- the web page: who is there
+
+
+@cache
+def insert_login() -> Insert:
+    """A code that lets one person in once."""
+    return insert(logins)
+
+
+@cache
+def redeem_login() -> Update:
+    """Use a code up, where it still is good."""
+    return (
+        update(logins)
+        .where(
+            logins.c.code_hash == bindparam("the_code_hash"),
+            logins.c.used_at.is_(None),
+            logins.c.expires_at > bindparam("the_now"),
+        )
+        .values(used_at=bindparam("the_now"))
+        .returning(*logins.c)
+    )
+
+
+@cache
+def insert_session() -> Insert:
+    """Somebody is let in."""
+    return insert(sessions)
+
+
+@cache
+def session() -> Select[*tuple[Any, ...]]:
+    """Who a session belongs to, while it lasts."""
+    return select(*sessions.c).where(
+        sessions.c.token_hash == bindparam("the_token_hash"), sessions.c.expires_at > bindparam("the_now")
+    )
+
+
+@cache
+def delete_session() -> Delete:
+    """Somebody leaves."""
+    return delete(sessions).where(sessions.c.token_hash == bindparam("the_token_hash"))
+
+
+@cache
+def delete_expired_sessions() -> Delete:
+    """Sessions that are over."""
+    return delete(sessions).where(sessions.c.expires_at <= bindparam("the_now"))
+
+
+@cache
+def delete_expired_logins() -> Delete:
+    """Codes that let nobody in any more."""
+    return delete(logins).where(logins.c.expires_at <= bindparam("the_now"))
+
+
+# -- the web page: what was said
+
+
+@cache
+def all_channels() -> Select[*tuple[Any, ...]]:
+    """The channels, oldest first."""
+    return select(*channels.c).order_by(channels.c.created_at, channels.c.id)
+
+
+@cache
+def channel() -> Select[*tuple[Any, ...]]:
+    """One channel."""
+    return select(*channels.c).where(channels.c.id == bindparam("the_id"))
+
+
+@cache
+def insert_channel() -> Insert:
+    """A new channel."""
+    return insert(channels)
+
+
+def _messages() -> Select[*tuple[Any, ...]]:
+    answers = messages.alias("answers")
+    count = select(func.count()).select_from(answers).where(answers.c.thread == messages.c.id)
+    return select(*messages.c, count.scalar_subquery().label("reply_count"))
+
+
+@cache
+def message() -> Select[*tuple[Any, ...]]:
+    """One message."""
+    return _messages().where(messages.c.id == bindparam("the_id"))
+
+
+@cache
+def message_by_key() -> Select[*tuple[Any, ...]]:
+    """The message that a key has made."""
+    return _messages().where(messages.c.key == bindparam("the_key"))
+
+
+@cache
+def top_messages() -> Select[*tuple[Any, ...]]:
+    """A channel's messages at the top level before an id, newest first."""
+    return _page(messages.c.thread.is_(None))
+
+
+@cache
+def thread_messages() -> Select[*tuple[Any, ...]]:
+    """A thread's messages before an id, newest first."""
+    return _page(messages.c.thread == bindparam("the_thread"))
+
+
+def _page(level: Condition) -> Select[*tuple[Any, ...]]:
+    return (
+        _messages()
+        .where(messages.c.channel == bindparam("the_channel"), level, messages.c.id < bindparam("the_before"))
+        .order_by(messages.c.id.desc())
+        .limit(bindparam("the_limit"))
+    )
+
+
+@cache
+def insert_message() -> Insert:
+    """Something is said; gives its id."""
+    return insert(messages).returning(messages.c.id)
+
+
+@cache
+def update_message() -> Update:
+    """Something is said anew."""
+    return update(messages).where(messages.c.id == bindparam("the_id"))
+
+
+@cache
+def insert_event() -> Insert:
+    """Something for the readers of a channel to hear of."""
+    return insert(events)
+
+
+@cache
+def events_after() -> Select[*tuple[Any, ...]]:
+    """What happened after an event, oldest first."""
+    return (
+        select(*events.c)
+        .where(events.c.id > bindparam("the_id"))
+        .order_by(events.c.id)
+        .limit(bindparam("the_limit"))
+    )
+
+
+@cache
+def first_event() -> Select[int]:
+    """The id of the oldest event that is kept."""
+    return select(func.coalesce(func.min(events.c.id), 0))
+
+
+@cache
+def last_event() -> Select[int]:
+    """The id of the newest event."""
+    return select(func.coalesce(func.max(events.c.id), 0))
+
+
+@cache
+def forget_events() -> Delete:
+    """Events before a time, but never the newest: readers ask for what came after it."""
+    newest = select(func.max(events.c.id)).scalar_subquery()
+    return delete(events).where(events.c.created_at < bindparam("the_time"), events.c.id < newest)

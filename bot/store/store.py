@@ -1,0 +1,488 @@
+"""The jobs. Each verb is a fate of a job: one guarded move, written and committed before it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Update
+
+from bot.caps import Cap
+from bot.errors import Refused, Stale
+from bot.jobs import (
+    MOVES,
+    Actor,
+    Job,
+    JobId,
+    Json,
+    Media,
+    Outcome,
+    Output,
+    Place,
+    Posted,
+    State,
+)
+from bot.store import queries
+from bot.store.chat import Chat
+from bot.store.lock import FileLock
+from bot.store.sqlite import Sqlite, path_of
+from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, posted_row
+
+CHUNK = 500
+"""Rows that one statement of a longer work touches."""
+
+UNTIL_OUTCOME = frozenset({State.QUEUED, State.SUBMITTING, State.RUNNING, State.FETCHING})
+
+
+class Store:
+    """What is known of every job. Moves raise Stale where somebody else has moved the job.
+
+    Times are seconds since the epoch, leases in seconds from `now`. A returned Job is the row as it is then.
+    """
+
+    def __init__(self, database: Sqlite, lock: FileLock) -> None:
+        self._database = database
+        self._lock = lock
+        self.chat = Chat(database)
+
+    @classmethod
+    async def open(cls, url: str, *, wait_for_lock: float = 10, min_free: int = 16 * 2**20) -> Self:
+        """Open "sqlite:///path", make what is missing, bring its tables up to date.
+
+        `wait_for_lock`: seconds to wait for another process's write. `min_free`: bytes that the disk must
+        have left. CannotStart where it isn't usable.
+        """
+        path = path_of(url)
+        database = await Sqlite.open(path, wait_for_lock=wait_for_lock, min_free=min_free)
+        return cls(database, FileLock(path.with_name(path.name + ".lock")))
+
+    async def close(self) -> None:
+        """Finish what was asked for, then let everything go."""
+        try:
+            await self._database.close()
+        finally:
+            self._lock.free()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def try_lock(self) -> bool:
+        """Become the one process that runs the engine, until it closes the store or dies."""
+        return self._lock.take()
+
+    # -- accepting
+
+    async def accept(self, job: Job, caps: Sequence[Cap], now: float) -> tuple[Job, bool]:
+        """Commit a new job, or find the one that its key has made; says whether it is new.
+
+        Refused with the first cap's code where one is used up: `limit`, `used` and `resets_at`.
+        """
+        return await self._database.write(partial(_accept, job, caps))
+
+    async def usage(self, caps: Sequence[Cap], actor: Actor) -> list[int]:
+        """How much of each cap is used, in their order."""
+        if not caps:
+            return []
+        (row,) = await self._database.read(queries.used(_shapes(caps)), **_used_by(caps, actor))
+        return list(row)
+
+    # -- claiming
+
+    async def start(
+        self, *, now: float, lease: float, at_once: int, at_once_per_person: int, limit: int
+    ) -> list[Job]:
+        """QUEUED -> SUBMITTING: hold the next due jobs, chosen fairly; oldest first in the answer.
+
+        Who has fewer jobs at the provider goes first, then the older job; never more than `at_once` of all
+        and `at_once_per_person` of one person are there.
+        """
+        if limit <= 0:
+            return []
+        values = {"the_now": now, "the_most_each": at_once_per_person, "lease_until": now + lease}
+        return await self._database.write(partial(_start, values, at_once, limit))
+
+    async def claim(self, state: State, *, now: float, lease: float, limit: int) -> list[Job]:
+        """Hold jobs of this state that are due and that nobody holds, the longest due first chosen."""
+        if limit <= 0:
+            return []
+        values = {"the_state": state.value, "the_now": now, "the_limit": limit, "lease_until": now + lease}
+        return await self._database.write(partial(_jobs, queries.claim(), values))
+
+    async def renew(self, jobs: Collection[JobId], until: float) -> None:
+        """Hold on to jobs; what is held no more stays so."""
+        entries = [{"the_id": job, "lease_until": until} for job in jobs]
+        for first in range(0, len(entries), CHUNK):
+            await self._database.write(partial(_change, queries.renew(), entries[first : first + CHUNK]))
+
+    async def void_leases(self) -> None:
+        """Nobody holds anything: for the one process that has the lock, as it starts."""
+        await self._database.write(partial(_change, queries.void_leases(), {}))
+
+    # -- moving
+
+    async def requeue(
+        self, job: Job, *, due_at: float, code: str | None = None, facts: Mapping[str, Json] | None = None
+    ) -> Job:
+        """SUBMITTING -> QUEUED: certainly not taken. `code` says what it waits for.
+
+        Where a cancel was asked for in the meantime, it is honoured in the same transaction.
+        """
+        values = {"due_at": due_at, "tries": job.tries + 1, "code": code, "facts": dict(facts or {})}
+        move = _move_of(job, {State.SUBMITTING}, State.QUEUED, lease_until=None, **values)
+        return await self._database.write(partial(_requeue, move))
+
+    async def submitted(self, job: Job, prediction: str, *, now: float) -> Job:
+        """SUBMITTING -> RUNNING: the provider has taken it. Stays held."""
+        return await self._move(
+            job,
+            {State.SUBMITTING},
+            State.RUNNING,
+            prediction=prediction,
+            submitted_at=now,
+            due_at=now,
+            **_AFRESH,
+        )
+
+    async def snooze(
+        self,
+        job: Job,
+        *,
+        due_at: float,
+        code: str | None = None,
+        facts: Mapping[str, Json] | None = None,
+    ) -> Job:
+        """Same state, again at `due_at`. `code` says what it waits for, but never replaces an outcome's."""
+        why = {"code": code, "facts": dict(facts or {})} if job.outcome is None else {}
+        claimable = {State.SUBMITTING, State.RUNNING, State.FETCHING, State.DELIVERING}
+        return await self._move(
+            job, claimable, job.state, due_at=due_at, tries=job.tries + 1, lease_until=None, **why
+        )
+
+    async def progressed(self, job: Job, fraction: float | None, started_at: float | None) -> Job:
+        """Same state, RUNNING: how far it is, 0..1. What is None stays as it was."""
+        return await self._move(
+            job,
+            {State.RUNNING},
+            State.RUNNING,
+            progress=job.progress if fraction is None else fraction,
+            started_at=job.started_at if started_at is None else started_at,
+        )
+
+    async def succeeded(
+        self,
+        job: Job,
+        outputs: Iterable[Output],
+        *,
+        now: float,
+        took: float | None,
+        cost: Decimal | None,
+        finished_at: float | None,
+    ) -> Job:
+        """RUNNING -> FETCHING: the provider has made it. Stays held."""
+        return await self._move(
+            job,
+            {State.RUNNING},
+            State.FETCHING,
+            outputs=outputs_row(tuple(outputs)),
+            took=took,
+            cost=cost_row(cost),
+            finished_at=finished_at,
+            due_at=now,
+            **_AFRESH,
+        )
+
+    async def fetched(self, job: Job, media: Iterable[Media], *, now: float) -> Job:
+        """FETCHING -> DELIVERING, ready: all of it is on our disk. Stays held."""
+        return await self._move(
+            job,
+            {State.FETCHING},
+            State.DELIVERING,
+            media=media_row(tuple(media)),
+            outcome=Outcome.READY.value,
+            due_at=now,
+            **_AFRESH,
+        )
+
+    async def ended(
+        self,
+        job: Job,
+        outcome: Outcome,
+        *,
+        now: float,
+        code: str,
+        facts: Mapping[str, Json] | None = None,
+        cost: Decimal | None,
+    ) -> Job:
+        """Any state before -> DELIVERING: there will be no media, and the words say why. Stays held."""
+        if outcome is Outcome.READY:
+            raise ValueError("what is ready is fetched")
+        why = {"code": code, "facts": dict(facts or {}), "cost": cost_row(cost)}
+        return await self._move(
+            job, UNTIL_OUTCOME, State.DELIVERING, outcome=outcome.value, due_at=now, tries=0, **why
+        )
+
+    async def delivered(self, job: Job, posted: Posted, *, now: float) -> Job:
+        """DELIVERING -> DONE: it stands in its place."""
+        return await self._move(
+            job,
+            {State.DELIVERING},
+            State.DONE,
+            posted=posted_row(posted),
+            ended_at=now,
+            lease_until=None,
+        )
+
+    async def undelivered(self, job: Job, *, now: float, code: str) -> Job:
+        """DELIVERING -> UNDELIVERED: no place takes it. `code` says why; a failure's own code stays."""
+        code = code if job.outcome is Outcome.READY else job.code or code
+        return await self._move(
+            job, {State.DELIVERING}, State.UNDELIVERED, code=code, ended_at=now, lease_until=None
+        )
+
+    async def redirected(self, job: Job, place: Place, *, now: float) -> Job:
+        """Same state, DELIVERING: its place won't take it, this one may. Stays held."""
+        return await self._move(
+            job, {State.DELIVERING}, State.DELIVERING, place=place, posted=None, due_at=now, tries=0
+        )
+
+    async def redeliver(self, job_id: JobId, place: Place, now: float) -> Job:
+        """UNDELIVERED -> DELIVERING: somebody wants it posted after all. Stale where it isn't undelivered."""
+        values = {
+            "the_id": job_id,
+            "state": State.DELIVERING.value,
+            "place": place,
+            "posted": None,
+            "due_at": now,
+            "tries": 0,
+            "ended_at": None,
+        }
+        return await self._database.write(partial(_moved, queries.redeliver(), values))
+
+    async def _move(self, job: Job, origins: Collection[State], to: State, **values: Json) -> Job:
+        move = _move_of(job, origins, to, **values)
+        return await self._database.write(partial(_moved, queries.move(), move))
+
+    # -- beside the moves
+
+    async def posted(self, job_id: JobId, posted: Posted) -> None:
+        """What stands in its place by now; too late, and of no use, once the job is done."""
+        values = {"the_id": job_id, "posted": posted_row(posted)}
+        await self._database.write(partial(_change, queries.save_posted(), values))
+
+    async def request_cancel(self, job_id: JobId, by: str, now: float) -> Job:
+        """Cancelled at once while QUEUED, noted while SUBMITTING or RUNNING.
+
+        Refused("too_late", state=...) from then on, Refused("not_found") where there is no such job.
+        """
+        return await self._database.write(partial(_request_cancel, job_id, by, now))
+
+    async def forget_before(self, time: float) -> int:
+        """Forget jobs that have ended and were accepted before a time; says how many."""
+        forgotten = 0
+        while True:
+            values = {"the_time": time, "the_limit": CHUNK}
+            count = await self._database.write(partial(_change, queries.forget_jobs(), values))
+            forgotten += count
+            if count < CHUNK:
+                return forgotten
+
+    # -- looking
+
+    async def get(self, job_id: JobId) -> Job | None:
+        return await self._one(queries.job(), the_id=job_id)
+
+    async def by_key(self, key: str) -> Job | None:
+        return await self._one(queries.job_by_key(), the_key=key)
+
+    async def of_person(self, actor: Actor, limit: int) -> list[Job]:
+        """A person's jobs, newest first."""
+        return await self._all(queries.jobs_of_person(), **_person(actor), the_limit=limit)
+
+    async def queued(self, limit: int) -> list[Job]:
+        """The queue, oldest first."""
+        return await self._all(queries.queue(), the_limit=limit)
+
+    async def cancels(self) -> list[Job]:
+        """Running jobs that somebody wants cancelled."""
+        return await self._all(queries.cancels())
+
+    async def ahead(self, job: Job) -> int:
+        """How many jobs of the queue are older than this one."""
+        ((count,),) = await self._database.read(
+            queries.count_ahead(), the_created_at=job.created_at, the_id=job.id
+        )
+        return int(count)
+
+    async def counts(self) -> dict[State, int]:
+        """How many jobs are in each state; every state is there."""
+        rows = await self._database.read(queries.count_by_state())
+        return dict.fromkeys(State, 0) | {State(state): count for state, count in rows}
+
+    async def next_due(self, states: Collection[State]) -> float | None:
+        """When the next job of these states may be claimed: due, and its lease over. None where none is."""
+        rows = await self._database.read(queries.next_due(frozenset(states))) if states else []
+        return min((due for (due,) in rows if due is not None), default=None)
+
+    async def durations(self, model: str, limit: int = 100) -> list[float]:
+        """How long a model took for its newest results, in seconds, newest first."""
+        rows = await self._database.read(queries.durations(), the_model=model, the_limit=limit)
+        return [took for (took,) in rows]
+
+    async def known_predictions(self, predictions: Collection[str]) -> set[str]:
+        """Which of a provider's ids belong to jobs of ours."""
+        wanted, known = list(predictions), set[str]()
+        for first in range(0, len(wanted), CHUNK):
+            chunk = wanted[first : first + CHUNK]
+            rows = await self._database.read(queries.known_predictions(), the_predictions=chunk)
+            known.update(prediction for (prediction,) in rows)
+        return known
+
+    async def media_in_use(self, since: float) -> set[str]:
+        """Digests of the files, given and made, of jobs that are open or were accepted since."""
+        digests: set[str] = set()
+        last_id = ""
+        while rows := await self._database.read(
+            queries.files_in_use(), the_time=since, the_last_id=last_id, the_limit=CHUNK
+        ):
+            for row in rows:
+                digests.update(medium["digest"] for medium in row.media)
+                digests.update(_input_files(row.inputs))
+            last_id = rows[-1].id
+        return digests
+
+    async def _one(self, statement: Any, **parameters: Json) -> Job | None:
+        found = await self._all(statement, **parameters)
+        return found[0] if found else None
+
+    async def _all(self, statement: Any, **parameters: Json) -> list[Job]:
+        return [job_of(row) for row in await self._database.read(statement, **parameters)]
+
+
+# -- moves
+
+
+_AFRESH: Mapping[str, Json] = {"tries": 0, "code": None, "facts": {}}
+"""A new state begins: no failures in it yet, and nothing to wait for."""
+
+
+def _move_of(job: Job, origins: Collection[State], to: State, **values: Json) -> dict[str, Json]:
+    """The guards and values of a move. Stale where this job, as its holder knows it, is past that."""
+    if not may_move(origins, to):
+        raise ValueError(f"no move leads from each of {sorted(origins)} to {to}")
+    if job.state not in origins:
+        raise Stale(f"job {job.id} is {job.state}")
+    guards = {"the_id": job.id, "the_state": job.state.value, "the_attempt": job.attempt}
+    return {**guards, "state": to.value, **values}
+
+
+def may_move(origins: Iterable[State], to: State) -> bool:
+    """Whether it is legal from each of them; to stay is no move."""
+    return all(to is origin or to in MOVES[origin] for origin in origins)
+
+
+# -- requests: what runs within a transaction, in the writer's thread
+
+
+def _jobs(statement: Update, values: Mapping[str, Json], connection: Connection) -> list[Job]:
+    return [job_of(row) for row in connection.execute(statement, values)]
+
+
+def _moved(statement: Update, values: Mapping[str, Json], connection: Connection) -> Job:
+    moved = _jobs(statement, values, connection)
+    if not moved:
+        raise Stale(f"job {values['the_id']} was moved by somebody else")
+    return moved[0]
+
+
+def _change(statement: Any, values: Any, connection: Connection) -> int:
+    return connection.execute(statement, values).rowcount
+
+
+def _accept(job: Job, caps: Sequence[Cap], connection: Connection) -> tuple[Job, bool]:
+    if row := connection.execute(queries.job_by_key(), {"the_key": job.key}).one_or_none():
+        return job_of(row), False
+    if caps:
+        _enforce(caps, job.actor, connection)
+    connection.execute(queries.insert_job(), job_row(job))
+    return job, True
+
+
+def _enforce(caps: Sequence[Cap], actor: Actor, connection: Connection) -> None:
+    counts = connection.execute(queries.used(_shapes(caps)), _used_by(caps, actor)).one()
+    for cap, used in zip(caps, counts, strict=True):
+        if used >= cap.limit:
+            raise Refused(cap.code, limit=cap.limit, used=used, resets_at=cap.resets_at)
+
+
+def _start(values: Mapping[str, Json], at_once: int, limit: int, connection: Connection) -> list[Job]:
+    free = at_once - connection.execute(queries.count_at_provider()).scalar_one()
+    if free <= 0:
+        return []
+    started = _jobs(queries.start(), {**values, "the_limit": min(free, limit)}, connection)
+    return sorted(started, key=lambda job: (job.created_at, job.id))
+
+
+def _requeue(move: Mapping[str, Json], connection: Connection) -> Job:
+    job = _moved(queries.move(), move, connection)
+    if job.cancel_requested is None:
+        return job
+    return _moved(queries.cancel_in_queue(), _cancel(job.id, job.cancel_requested, job.due_at), connection)
+
+
+def _request_cancel(job_id: JobId, by: str, now: float, connection: Connection) -> Job:
+    with suppress(Stale):
+        return _moved(queries.cancel_in_queue(), _cancel(job_id, by, now), connection)
+    with suppress(Stale):
+        return _moved(queries.request_cancel(), {"the_id": job_id, "the_asker": by}, connection)
+    row = connection.execute(queries.job(), {"the_id": job_id}).one_or_none()
+    if row is None:
+        raise Refused("not_found")
+    raise Refused("too_late", state=row.state)
+
+
+def _cancel(job_id: JobId, by: str, now: float) -> dict[str, Json]:
+    """QUEUED -> DELIVERING: it never was sent, so it cost nothing."""
+    return {
+        "the_id": job_id,
+        "state": State.DELIVERING.value,
+        "outcome": Outcome.CANCELLED.value,
+        "code": "cancelled",
+        "facts": {"by": by},
+        "cost": "0",
+        "due_at": now,
+        "tries": 0,
+    }
+
+
+# -- parameters
+
+
+def _person(actor: Actor) -> dict[str, str]:
+    return {"the_platform": actor.platform, "the_server": actor.server, "the_actor_id": actor.id}
+
+
+def _shapes(caps: Sequence[Cap]) -> tuple[queries.CapShape, ...]:
+    return tuple((cap.per_person, cap.states, cap.since is not None) for cap in caps)
+
+
+def _used_by(caps: Sequence[Cap], actor: Actor) -> dict[str, Json]:
+    beginnings = {
+        f"the_since_{number}": cap.since for number, cap in enumerate(caps) if cap.since is not None
+    }
+    return {**_person(actor), **beginnings}
+
+
+def _input_files(inputs: Mapping[str, Json]) -> Iterable[str]:
+    for value in inputs.values():
+        for file in value if isinstance(value, list) else [value]:
+            if isinstance(file, Mapping) and "file" in file:
+                yield file["file"]
