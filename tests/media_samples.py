@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import pi
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,6 +16,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
 HTML = b"<!doctype html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
@@ -39,14 +41,24 @@ def picture(
     return image.convert(mode)
 
 
-def still(format: str, **how: int | str) -> bytes:
+def still(
+    format: str, width: int = 96, height: int = 64, *, noise: int = 0, mode: str = "RGB", **how: Any
+) -> bytes:
     data = io.BytesIO()
-    picture(**how).save(data, format)  # type: ignore[arg-type]
+    picture(width, height, noise=noise, mode=mode).save(data, format, **how)
     return data.getvalue()
 
 
-def animation(format: str = "GIF", *, frames: int = 6, milliseconds: int = 100, **how: int) -> bytes:
-    pictures = [picture(shift=index, **how) for index in range(frames)]
+def animation(
+    format: str = "GIF",
+    *,
+    frames: int = 6,
+    milliseconds: int = 100,
+    width: int = 96,
+    height: int = 64,
+    noise: int = 0,
+) -> bytes:
+    pictures = [picture(width, height, shift=index, noise=noise) for index in range(frames)]
     data = io.BytesIO()
     pictures[0].save(data, format, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
     return data.getvalue()
@@ -66,21 +78,27 @@ def film(
     codec: str = "libx264",
     sound_codec: str = "aac",
 ) -> bytes:
-    """An MP4 (or another container) with H.264 and a 440 Hz tone; `rotation` in degrees is only noted in it."""
+    """An MP4 (or another container) with H.264 and a 440 Hz tone; `rotation` is only noted in it."""
     with av.open(path, "w", format=format) as output:
-        video = output.add_stream(codec, rate=fps, options={"crf": "12", "preset": "ultrafast"})
+        options = {"crf": "12", "preset": "ultrafast"} if codec == "libx264" else {}
+        video = output.add_stream(codec, rate=fps, options=options)
+        assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         if rotation:
             video.set_display_rotation(rotation)
         audio = _audio_stream(output, sound_codec) if sound else None
         for index in range(round(seconds * fps)):
-            frame = VideoFrame.from_image(picture(width, height, shift=index, noise=noise))
+            frame = _frame(picture(width, height, shift=index, noise=noise))
             frame.pts, frame.time_base = index, Fraction(1, fps)
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
         if audio:
             _write_tone(output, audio, seconds)
     return path.read_bytes()
+
+
+def _frame(image: Image.Image) -> VideoFrame:
+    return VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
 
 
 def tone(path: Path, format: str, codec: str, *, seconds: float = 1.0, cover: bool = False) -> bytes:
@@ -91,8 +109,7 @@ def tone(path: Path, format: str, codec: str, *, seconds: float = 1.0, cover: bo
             art = output.add_stream("mjpeg", rate=1)
             art.width, art.height, art.pix_fmt = 96, 64, "yuvj420p"
             art.disposition = av.stream.Disposition.attached_pic
-            frame = VideoFrame.from_image(picture())
-            output.mux(art.encode(frame.reformat(format="yuvj420p")))
+            output.mux(art.encode(_frame(picture()).reformat(format="yuvj420p")))
             output.mux(art.encode(None))
         _write_tone(output, audio, seconds)
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""A whole studio on loopback: real store, real client, real sandbox server, and a platform that takes notes."""
+"""A studio on loopback: real store, real client, real sandbox server, and a platform that takes notes."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ QUICK = Rules(
     card_every=0.02,
     requests_per_second=10_000,
 )
+
+
+AMPLE = Limits(per_day=10_000, per_day_per_person=10_000, waiting_per_person=10_000)
 
 
 async def eventually(check: Callable[[], Any], what: str, within: float = 10.0) -> Any:
@@ -114,7 +117,7 @@ class Rig:
     kind: str
     rules: Rules
     board: Board
-    limits: Limits = Limits(per_day=10_000, per_day_per_person=10_000, waiting_per_person=10_000)
+    limits: Limits = AMPLE
     public_url: str | None = None
     store: Store = field(init=False)
     library: Library = field(init=False)

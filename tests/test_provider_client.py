@@ -119,7 +119,7 @@ class Api:
 async def served(api: Api) -> AsyncIterator[Api]:
     app = web.Application(client_max_size=64 * 2**20)
     app.router.add_route("*", "/{path:.*}", api.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -610,6 +610,14 @@ async def test_a_create_without_an_answer_is_lost_and_a_get_may_be_repeated(
     assert TOKEN not in repr(lost.value)
 
 
+async def test_a_refusal_counts_though_its_reason_is_cut_off() -> None:
+    head = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 4\r\nContent-Length: 4000\r\n\r\n"
+    async with raw(_answers(head + b'{"det')) as server, replicate("main", server.url, TOKEN) as client:
+        with pytest.raises(ProviderBusy) as caught:
+            await client.create(MODEL, INPUTS)
+    assert caught.value.retry_after == 4
+
+
 async def test_where_nothing_listens_nothing_was_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -648,12 +656,15 @@ async def test_a_request_that_got_no_connection_was_not_sent(api: Api) -> None:
     slow = Timeouts(pool=0.1)
     async with Client("replicate", "main", api.url, TOKEN, timeouts=slow, max_connections=1) as client:
         first = asyncio.create_task(client.create(MODEL, INPUTS))
-        await until(lambda: api.seen)
-        with pytest.raises(ProviderDown, match="PoolTimeout"):
-            await client.create(MODEL, INPUTS)
-        assert len(api.seen) == 1
-        release.set()
-        assert (await first).id == ID
+        try:
+            await until(lambda: api.seen)
+            with pytest.raises(ProviderDown, match="PoolTimeout"):
+                await client.create(MODEL, INPUTS)
+            assert len(api.seen) == 1
+        finally:
+            release.set()
+            made = await first
+        assert made.id == ID
 
 
 async def test_a_file_that_does_not_get_through_may_be_sent_again(tmp_path: Path) -> None:

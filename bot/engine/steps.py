@@ -65,8 +65,8 @@ log = structlog.get_logger(__name__)
 class Steps:
     """One method a step.
 
-    `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. A
-    prediction that the provider's list doesn't show `settled` seconds after its answer was missed was not made.
+    `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. What the
+    provider's list doesn't show `settled` seconds after its answer was missed was not made.
     """
 
     def __init__(

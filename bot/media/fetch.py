@@ -1,7 +1,7 @@
 """Download what a link points at, and never from an address that isn't public.
 
 A host is resolved once per hop, every address of it is checked, and the request goes to a checked address:
-a name that answers differently the second time gains nothing. Redirects are followed by hand, each checked anew.
+a name that answers differently the second time gains nothing. Redirects are followed by hand and checked.
 """
 
 from __future__ import annotations

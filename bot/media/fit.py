@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 import av
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
@@ -37,6 +38,8 @@ from bot.media.probe import (
     open_picture,
     sound_of,
 )
+
+_SoundCodec: TypeAlias = Literal["aac", "libmp3lame", "libopus"]
 
 _PASSES = 3
 _ROOM = 0.94  # of the limit, for what an encoder overshoots
@@ -166,7 +169,7 @@ def _look_at_film(path: str) -> _Film:
 
 
 def _plan(film: _Film, bytes_wanted: float, limit: int) -> _Plan:
-    """Divide the bits over sound and picture; scale so that each pixel gets enough. TooLarge for a pittance."""
+    """Divide the bits over sound and picture; scale so that each pixel gets enough. TooLarge for too few."""
     payload = bytes_wanted - _FILE_OVERHEAD - film.duration * film.fps * _FRAME_OVERHEAD
     rate = payload * 8 / film.duration
     lowest, highest = _SOUND_RATES
@@ -198,8 +201,9 @@ def _encode_film(path: str, target: str, film: _Film, plan: _Plan) -> None:
                 output.mux(_encode_picture(picture, reshape(frame)))
             elif sound:
                 output.mux(sound.encode(frame))
-        for stream in filter(None, (picture, sound)):
-            output.mux(stream.encode(None))
+        output.mux(picture.encode(None))
+        if sound:
+            output.mux(sound.encode(None))
 
 
 def _picture_stream(output: OutputContainer, film: _Film, plan: _Plan) -> VideoStream:
@@ -219,15 +223,14 @@ def _picture_stream(output: OutputContainer, film: _Film, plan: _Plan) -> VideoS
 
 
 def _sound_stream(
-    output: OutputContainer, codec: str, rate: int, layout: str, bits: int, **options: str
+    output: OutputContainer, codec: _SoundCodec, rate: int, layout: str, bits: int, **options: str
 ) -> AudioStream:
     stream = output.add_stream(codec, rate=rate, layout=layout, options=options)
-    assert isinstance(stream, AudioStream)
     stream.bit_rate = bits
     return stream
 
 
-def _encode_picture(stream: VideoStream, frame: VideoFrame) -> list[Packet]:
+def _encode_picture(stream: VideoStream, frame: VideoFrame) -> list[Packet[VideoStream]]:
     if not stream.codec_context.is_open:
         for name in _COLOURS:
             setattr(stream.codec_context, name, getattr(frame, name))
@@ -271,7 +274,8 @@ def _frames(path: str) -> Iterator[Iterator[VideoFrame | AudioFrame]]:
             yield _picture_frames(picture)
             return
     with open_container(path) as container:
-        yield container.decode(*filter(None, (film_of(container), sound_of(container))))
+        streams = filter(None, (film_of(container), sound_of(container)))
+        yield cast("Iterator[VideoFrame | AudioFrame]", container.decode(*streams))
 
 
 def _picture_frames(picture: Image.Image) -> Iterator[VideoFrame]:
@@ -280,7 +284,8 @@ def _picture_frames(picture: Image.Image) -> Iterator[VideoFrame]:
     for seconds in frame_seconds(picture):
         shown = picture.convert("RGBA")
         ground = Image.new("RGBA", shown.size, "white")
-        frame = VideoFrame.from_image(Image.alpha_composite(ground, shown).convert("RGB"))
+        opaque = Image.alpha_composite(ground, shown).convert("RGB")
+        frame = VideoFrame.from_ndarray(np.asarray(opaque), format="rgb24")
         frame.pts, frame.time_base = round(time / _CLOCK), _CLOCK
         yield frame
         time += seconds

@@ -10,9 +10,10 @@ import asyncio
 import json
 import os
 import sys
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from bot.errors import BadMedia, TooLarge, TryLater
 
@@ -63,19 +64,21 @@ class Pool:
         return answer
 
     async def _start(self) -> _Worker:
-        if self._closed:
-            raise _closing()
+        self._refuse_if_closed()
         worker = _Worker(await _spawn())
         self._all.add(worker)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await worker.ready()
-            if self._closed:
-                raise _closing()
+            self._refuse_if_closed()
         except BaseException:
             await self._end(worker)
             raise
         return worker
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise TryLater("media workers are shutting down")
 
     async def _end(self, worker: _Worker) -> None:
         await worker.end()
@@ -97,12 +100,11 @@ class Pool:
 
 class _Worker:
     def __init__(self, process: Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
         self.pid = process.pid
         self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
+        # Both were asked for as pipes.
+        self._stdin = cast(StreamWriter, process.stdin)
+        self._stdout = cast(StreamReader, process.stdout)
 
     async def ready(self) -> None:
         await self._read()
@@ -127,10 +129,6 @@ class _Worker:
             self._process.kill()
         await self._process.wait()
         self._stdin.close()
-
-
-def _closing() -> TryLater:
-    return TryLater("media workers are shutting down")
 
 
 async def _spawn() -> Process:

@@ -143,6 +143,10 @@ class Wire:
         try:
             limit = self._longest_answer if response.is_success else _LONGEST_ERROR
             return await read_answer(response, limit)
+        except httpx.HTTPError:
+            if response.is_success:
+                raise
+            return Answer(response.status_code, response.headers, b"")  # a refusal without its reason
         finally:
             await response.aclose()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import ipaddress
@@ -16,6 +17,7 @@ from bot.sandbox.files import LARGEST_FILE, Shelf
 from bot.sandbox.work import Json, ModelError
 
 TIMEOUT = 30.0
+LONG = 256 * 1024
 UPLOAD = re.compile(r"/v1/files/([^/]+)/?$")
 
 
@@ -52,7 +54,7 @@ async def fetch_files(
 
 async def _fetch(url: str, uploads: Shelf, outside: Outside) -> bytes:
     if url[:5].lower() == "data:":
-        return _decoded(url)
+        return await asyncio.to_thread(_decoded, url) if len(url) > LONG else _decoded(url)
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("http", "https"):
         raise ModelError(f"Input validation error: {parts.scheme} is no scheme that files are fetched by")

@@ -49,7 +49,11 @@ def check_body(body: Json, *, required: tuple[str, ...], allowed: tuple[str, ...
             faults.append(_wrong_type(name, kind, body[name]))
     if not faults:
         events = body.get("webhook_events_filter", [])
-        faults = [_not_a_choice(f"webhook_events_filter.{n}", EVENTS) for n, e in enumerate(events) if e not in EVENTS]
+        faults = [
+            _not_a_choice(f"webhook_events_filter.{n}", EVENTS)
+            for n, e in enumerate(events)
+            if e not in EVENTS
+        ]
     if faults:
         raise invalid_input(faults)
     return body

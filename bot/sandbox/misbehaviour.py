@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from bot.catalogue.schema import Model, Shape
 from bot.sandbox.work import Json
@@ -49,8 +49,8 @@ class Rule:
     """One fault. `times` is None for always; `model` a command or owner/name, None for every model.
 
     `seconds` is for slow; `code`, `body`, `headers`, `retry_after`, `retry_in` and `taken` (the request is
-    carried out nevertheless) for status; `form` for garbage; `message` for fail. Raises ValueError for what is
-    no rule.
+    carried out nevertheless) for status; `form` for garbage; `message` for fail. Raises ValueError for a
+    fault that can't be.
     """
 
     on: str

@@ -94,8 +94,8 @@ class Page:
 class Book:
     """All predictions. Every change of one goes through here, so that whoever waits for it hears of it.
 
-    `ttl` is how many seconds the data of an ended prediction stay; `drop_file` lets a file go; `tell` hears of
-    every event of a prediction with a webhook.
+    `ttl` is how many seconds the data of an ended prediction stay. `drop_file` lets a file go. `tell` hears
+    of every event of a prediction that has a webhook.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Book:
             created_at = max(created_at, self._in_order[-1].created_at)
         deadline = created_at + order.cancel_after if order.cancel_after else None
         self._opened += 1
-        prediction = Prediction(_new_id(), self._opened, order, created_at, deadline, fault, order.input)
+        prediction = Prediction(new_id(), self._opened, order, created_at, deadline, fault, order.input)
         self._by_id[prediction.id] = prediction
         self._in_order.append(prediction)
         return prediction
@@ -311,7 +311,7 @@ def _shaped(prediction: Prediction) -> Json:
     return addresses
 
 
-def _new_id() -> str:
+def new_id() -> str:
     return "".join(ID_LETTERS[byte % len(ID_LETTERS)] for byte in secrets.token_bytes(26))
 
 

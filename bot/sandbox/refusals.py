@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,8 +41,8 @@ class GatewayError(Refusal):
     """The form of the one-api family (https://github.com/QuantumNous/new-api)."""
 
     def __init__(self, status: int, message: str, code: str, *, type_: str = "new_api_error") -> None:
-        request_id = time.strftime("%Y%m%d%H%M%S", time.gmtime()) + secrets.token_hex(8)
-        error = {"message": f"{message} (request id: {request_id})", "type": type_, "param": "", "code": code}
+        text = f"{message} (request id: {secrets.token_hex(16)})"
+        error = {"message": text, "type": type_, "param": "", "code": code}
         super().__init__(status, {"error": error})
 
 
@@ -105,7 +104,9 @@ def invalid_version() -> Problem:
 
 
 def invalid_input(faults: Sequence[Invalid]) -> Problem:
-    fields = [{"type": fault.type, "field": fault.field, "description": fault.description} for fault in faults]
+    fields = [
+        {"type": fault.type, "field": fault.field, "description": fault.description} for fault in faults
+    ]
     detail = "".join(fault.line for fault in faults)
     return Problem(422, detail, title="Input validation failed", invalid_fields=fields)
 

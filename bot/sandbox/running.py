@@ -90,7 +90,10 @@ class Drawing:
             self._fail(prediction, str(error))
         except Exception:
             log.exception("drawing failed")
-            self._fail(prediction, "Prediction failed for an unknown reason. It might have run out of memory? (E1000)")
+            self._fail(
+                prediction,
+                "Prediction failed for an unknown reason. It might have run out of memory? (E1000)",
+            )
 
     async def _process(self, prediction: Prediction, files: Files) -> None:
         self._book.start(prediction)

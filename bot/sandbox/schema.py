@@ -50,7 +50,9 @@ def openapi(model: Model) -> Json:
         "openapi": "3.0.2",
         "info": {"title": "Cog", "version": "0.1.0"},
         "paths": {"/predictions": {"post": _predict()}},
-        "components": {"schemas": {"Input": _input(model), **_enums(model), **_output(model.output), **_envelope()}},
+        "components": {
+            "schemas": {"Input": _input(model), **_enums(model), **_output(model.output), **_envelope()}
+        },
     }
 
 
@@ -103,7 +105,9 @@ def _output(output: OutputShape) -> dict[str, Json]:
             growing = {"type": "array", "items": file, "title": "Output", "x-cog-array-type": "iterator"}
             return {"Output": growing}
         case Shape.OBJECT:
-            properties: dict[str, Json] = {part.key: {**file, "title": _title(part.key)} for part in output.parts}
+            properties: dict[str, Json] = {
+                part.key: {**file, "title": _title(part.key)} for part in output.parts
+            }
             if output.error_key:
                 properties[output.error_key] = {"type": "string", "title": _title(output.error_key)}
             parts = {"type": "object", "title": "ModelOutput", "properties": properties}

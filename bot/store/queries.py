@@ -168,7 +168,8 @@ def renew() -> Update:
 @cache
 def void_leases() -> Update:
     """Nobody holds any job."""
-    return update(jobs).where(jobs.c.lease_until.is_not(None)).values(lease_until=null())
+    held = (jobs.c.state.in_(sorted(OPEN)), jobs.c.lease_until.is_not(None))
+    return update(jobs).where(*held).values(lease_until=null())
 
 
 # -- jobs: moving

@@ -35,6 +35,7 @@ from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, 
 CHUNK = 500
 """Rows that one statement of a longer work touches."""
 
+CLAIMABLE = frozenset({State.SUBMITTING, State.RUNNING, State.FETCHING, State.DELIVERING})
 UNTIL_OUTCOME = frozenset({State.QUEUED, State.SUBMITTING, State.RUNNING, State.FETCHING})
 
 
@@ -162,9 +163,10 @@ class Store:
     ) -> Job:
         """Same state, again at `due_at`. `code` says what it waits for, but never replaces an outcome's."""
         why = {"code": code, "facts": dict(facts or {})} if job.outcome is None else {}
-        claimable = {State.SUBMITTING, State.RUNNING, State.FETCHING, State.DELIVERING}
+        if job.state not in CLAIMABLE:
+            raise ValueError(f"a job that is {job.state} is held by nobody")
         return await self._move(
-            job, claimable, job.state, due_at=due_at, tries=job.tries + 1, lease_until=None, **why
+            job, {job.state}, job.state, due_at=due_at, tries=job.tries + 1, lease_until=None, **why
         )
 
     async def progressed(self, job: Job, fraction: float | None, started_at: float | None) -> Job:

@@ -87,7 +87,7 @@ _person = (jobs.c.platform, jobs.c.server, jobs.c.actor_id)
 
 Index("ix_jobs_claimable", jobs.c.state, jobs.c.claimable_at)
 Index("ix_jobs_state", jobs.c.state, jobs.c.created_at, jobs.c.id)
-Index("ix_jobs_state_person", jobs.c.state, *_person, jobs.c.created_at)
+Index("ix_jobs_state_person", jobs.c.state, *_person, jobs.c.created_at, jobs.c.id, jobs.c.due_at)
 Index("ix_jobs_person", *_person, jobs.c.created_at, jobs.c.outcome)
 Index("ix_jobs_created", jobs.c.created_at, jobs.c.outcome)
 Index("ix_jobs_took", jobs.c.model, jobs.c.created_at, sqlite_where=_ended_well, postgresql_where=_ended_well)

@@ -63,7 +63,10 @@ def smooth(points: Points, *, closed: bool = True, density: int = 10) -> Array:
         arrive = (b - a) * 0.5 if corner[(i + 1) % count] else (after - a) * 0.5
         s2, s3 = steps**2, steps**3
         out.append(
-            (2 * s3 - 3 * s2 + 1) * a + (s3 - 2 * s2 + steps) * leave + (3 * s2 - 2 * s3) * b + (s3 - s2) * arrive
+            (2 * s3 - 3 * s2 + 1) * a
+            + (s3 - 2 * s2 + steps) * leave
+            + (3 * s2 - 2 * s3) * b
+            + (s3 - s2) * arrive
         )
     if not closed:
         out.append(p[-1:])
@@ -93,7 +96,7 @@ def ribbon(points: Points, widths: Sequence[float]) -> Array:
 def _round_end(at: Array, towards: Array, radius: float) -> Array:
     a = np.linspace(-math.pi / 2, math.pi / 2, 9)[:, None]
     normal = np.array([-towards[1], towards[0]])
-    return at + radius * (np.cos(a) * towards + np.sin(a) * normal)
+    return np.asarray(at + radius * (np.cos(a) * towards + np.sin(a) * normal))
 
 
 # -- the canvas
@@ -186,7 +189,9 @@ def _painted(paint: Paint, outline: Array, box: tuple[int, int, int, int]) -> Im
     where = (np.arange(size[axis]) + box[axis] - low) / max(high - low, 1e-6)
     stops = np.linspace(0, 1, len(paint.colours))
     line = np.stack([np.interp(where, stops, [c[i] for c in paint.colours]) for i in range(3)], axis=-1)
-    line = np.rint(line).astype(np.uint8)[None, :] if paint.across else np.rint(line).astype(np.uint8)[:, None]
+    line = (
+        np.rint(line).astype(np.uint8)[None, :] if paint.across else np.rint(line).astype(np.uint8)[:, None]
+    )
     return Image.fromarray(np.ascontiguousarray(line)).resize(size).convert("RGBA")
 
 
@@ -211,7 +216,13 @@ class Pen:
         return np.stack([self.x + self.size * (x * c - y * s), self.y + self.size * (x * s + y * c)], axis=1)
 
     def fill(
-        self, outline: Array, paint: Paint, *, within: Array | None = None, opacity: float = 1.0, blur: float = 0.0
+        self,
+        outline: Array,
+        paint: Paint,
+        *,
+        within: Array | None = None,
+        opacity: float = 1.0,
+        blur: float = 0.0,
     ) -> Array:
         clip = None if within is None else self.place(within)
         self.canvas.fill(self.place(outline), paint, within=clip, opacity=opacity, blur=blur * self.size)
@@ -223,7 +234,9 @@ class Pen:
     def polygon(self, points: Points, paint: Paint, **how: Any) -> Array:
         return self.fill(np.array([p[:2] for p in points], dtype=float), paint, **how)
 
-    def oval(self, x: float, y: float, rx: float, ry: float, paint: Paint, turn: float = 0.0, **how: Any) -> Array:
+    def oval(
+        self, x: float, y: float, rx: float, ry: float, paint: Paint, turn: float = 0.0, **how: Any
+    ) -> Array:
         return self.fill(ellipse(x, y, rx, ry, turn), paint, **how)
 
     def line(self, points: Points, widths: Sequence[float] | float, paint: Paint, **how: Any) -> Array:

@@ -78,7 +78,7 @@ def still(picture: Image.Image, form: str, quality: int, note: str) -> tuple[byt
 
 
 class Film(Protocol):
-    """Takes RGB frames one by one; `finish` gives the bytes of the whole, `close` drops it. Close in any case."""
+    """Takes RGB frames one by one; `finish` gives the bytes of the whole. Close it in any case."""
 
     def add(self, frame: Image.Image) -> None: ...
 
@@ -120,7 +120,7 @@ class Mp4:
 
 
 class Gif:
-    """A looping GIF of one palette a chapter, dithered in a fixed pattern so that what stands still costs nothing."""
+    """A looping GIF, dithered in a pattern that stands still, so that what doesn't move costs nothing."""
 
     def __init__(self, width: int, height: int, fps: int) -> None:
         self._out = io.BytesIO()
@@ -141,8 +141,12 @@ class Gif:
         if not self._palette.any():
             self.use_palette_of([frame])
         pixels = np.asarray(ImageChops.add(frame, self._dither, 1, -DITHER // 2)) >> 3
-        cell = (pixels[..., 0].astype(np.uint16) << 10) | (pixels[..., 1].astype(np.uint16) << 5) | pixels[..., 2]
-        picture = VideoFrame.from_ndarray((self._nearest[cell], self._palette), format="pal8")
+        cell = (
+            (pixels[..., 0].astype(np.uint16) << 10)
+            | (pixels[..., 1].astype(np.uint16) << 5)
+            | pixels[..., 2]
+        )
+        picture = VideoFrame.from_ndarray((self._nearest[cell], self._palette), format="pal8")  # type: ignore[arg-type]
         picture.pts, picture.time_base = self._count, Fraction(1, self._fps)
         self._count += 1
         self._box.mux(self._stream.encode(picture))
@@ -164,7 +168,9 @@ def _bayer(width: int, height: int) -> Image.Image:
     tile = np.array([[0, 2], [3, 1]])
     for _ in range(2):
         tile = np.block([[4 * tile, 4 * tile + 2], [4 * tile + 3, 4 * tile + 1]])
-    pattern = np.tile(tile * DITHER // 64, (height // 8 + 1, width // 8 + 1))[:height, :width].astype(np.uint8)
+    pattern = np.tile(tile * DITHER // 64, (height // 8 + 1, width // 8 + 1))[:height, :width].astype(
+        np.uint8
+    )
     return Image.merge("RGB", [Image.fromarray(pattern)] * 3)
 
 
@@ -176,7 +182,9 @@ def _palette(samples: Sequence[Image.Image]) -> tuple[Array, Array]:
     for picture in small:
         sheet.paste(picture, (0, top))
         top += picture.height
-    found = np.array(sheet.quantize(255, Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or [], np.float32).reshape(-1, 3)
+    found = np.array(
+        sheet.quantize(255, Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or [], np.float32
+    ).reshape(-1, 3)
     levels = np.arange(32, dtype=np.float32) * 8 + 4
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     weigh = np.array([0.9, 1.2, 0.7], np.float32)
@@ -203,18 +211,19 @@ def read_film(data: bytes, what: str, fps: int) -> Iterator[Image.Image]:
 
 def _frames_at(data: bytes, what: str, fps: int) -> Iterator[Image.Image]:
     try:
-        with av.open(io.BytesIO(data)) as box:
+        with av.open(io.BytesIO(data), "r") as box:
             if not box.streams.video:
                 raise ModelError(f"{what}: no video stream in the file")
             stream = box.streams.video[0]
             if stream.width * stream.height > MAX_PIXELS:
                 raise ModelError(f"{what}: {stream.width}x{stream.height} pixels are too many")
-            due = 0.0
+            due, zero, spent = 0.0, None, 1 / float(stream.average_rate or fps)
             for frame in box.decode(stream):
-                spent = float(1 / stream.average_rate) if stream.average_rate else 1 / fps
-                start = frame.time if frame.time is not None else due
+                start = due if frame.pts is None else float(frame.pts * (stream.time_base or 0))
+                zero = start if zero is None else zero
+                start -= zero
                 if start + spent > due + 1e-6:
-                    picture = frame.to_image()
+                    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
                 while start + spent > due + 1e-6:
                     yield picture
                     due += 1 / fps
@@ -236,5 +245,3 @@ def wav(samples: Array, rate: int, note: str) -> bytes:
 
 def _chunk(tag: bytes, data: bytes) -> bytes:
     return tag + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
-
-

@@ -15,7 +15,7 @@ from bot.sandbox.art.brush import Canvas, Pen
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`size` is its height in the picture (1: as tall as a sitting fox), `half` its half-width in its own units.
+    """`size` is its height (1: a sitting fox's), `half` its half-width in its own units.
 
     `stance`: ground stands, sky hovers, water floats on or swims in it.
     """
@@ -74,7 +74,7 @@ ABOVE, BELOW = 1.36, 0.16
 
 
 def sprite(name: str, height: float, look: Look, *, flip: bool = False) -> Image.Image:
-    """The figure alone on transparency; `height` is of one unit, in pixels. Its feet are at `feet(sprite)`."""
+    """The figure alone on transparency; `height` is that of one unit, in pixels."""
     figure = FIGURES[name]
     width, tall = math.ceil(height * figure.half * 2.1) + 2, math.ceil(height * (ABOVE + BELOW)) + 2
     canvas = Canvas(width, tall)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 from bot.sandbox.art.brush import Array, Colour
+from bot.sandbox.art.palette import shaded
 
 
 def grey(picture: Image.Image) -> Image.Image:
@@ -25,7 +26,9 @@ def sketch(picture: Image.Image) -> Image.Image:
     dodge = np.asarray(tone, np.float32) * 255 / np.maximum(255 - np.asarray(soft, np.float32), 1)
     line = np.clip(dodge, 0, 255) / 255
     shade = np.asarray(tone, np.float32) / 255 * 0.3 + 0.7
-    return ImageOps.colorize(Image.fromarray((line**1.7 * shade * 255).astype(np.uint8)), (48, 44, 58), (252, 248, 238))
+    return ImageOps.colorize(
+        Image.fromarray((line**1.7 * shade * 255).astype(np.uint8)), (48, 44, 58), (252, 248, 238)
+    )
 
 
 def paint(picture: Image.Image) -> Image.Image:
@@ -37,7 +40,9 @@ def paint(picture: Image.Image) -> Image.Image:
 
 def pixel(picture: Image.Image) -> Image.Image:
     block = max(2, min(picture.size) // 80)
-    small = picture.resize((max(1, picture.width // block), max(1, picture.height // block)), Image.Resampling.BOX)
+    small = picture.resize(
+        (max(1, picture.width // block), max(1, picture.height // block)), Image.Resampling.BOX
+    )
     few = small.quantize(24, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
     return few.resize(picture.size, Image.Resampling.NEAREST)
 
@@ -57,15 +62,16 @@ def soft(picture: Image.Image) -> Image.Image:
 
 def emboss(picture: Image.Image) -> Image.Image:
     """A relief lit from the upper left, as if moulded."""
-    height = np.asarray(picture.convert("L").filter(ImageFilter.GaussianBlur(max(picture.size) / 260)), np.float32)
+    height = np.asarray(
+        picture.convert("L").filter(ImageFilter.GaussianBlur(max(picture.size) / 260)), np.float32
+    )
     slope = (height - np.roll(height, (3, 3), (0, 1))) * 2.4
     lit = np.asarray(ImageEnhance.Color(picture).enhance(1.15), np.float32) + slope[..., None]
     return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
 
 
-STYLES: Mapping[str, Callable[[Image.Image], Image.Image]] = {
-    "grey": grey, "sepia": sepia, "sketch": sketch, "paint": paint, "pixel": pixel, "neon": neon, "soft": soft,
-}  # fmt: skip
+STYLES: Mapping[str, Callable[[Image.Image], Image.Image]] = {"grey": grey, "sepia": sepia,
+    "sketch": sketch, "paint": paint, "pixel": pixel, "neon": neon, "soft": soft}  # fmt: skip
 
 
 def styled(picture: Image.Image, styles: tuple[str, ...]) -> Image.Image:
@@ -86,6 +92,36 @@ def grained(picture: Image.Image, strength: float, rng: np.random.Generator) -> 
         return picture
     noise = rng.normal(0, strength, (picture.height, picture.width, 1)).astype(np.float32)
     return Image.fromarray(np.clip(np.asarray(picture, np.float32) + noise, 0, 255).astype(np.uint8))
+
+
+def hazy(picture: Image.Image, colour: Colour, share: float) -> Image.Image:
+    """An RGBA picture seen through the air of that colour."""
+    veil = Image.new("RGB", picture.size, colour)
+    out = Image.blend(picture.convert("RGB"), veil, share)
+    out.putalpha(picture.getchannel("A"))
+    return out
+
+
+def lit(picture: Image.Image, time: str) -> Image.Image:
+    """An RGBA picture in the light of that hour; figures stay a little brighter than the land."""
+    if not time:
+        return picture
+    shade = [v for c in shaded((255, 255, 255), time) for v in [c + (255 - c) * 2 // 5]]
+    bands = [
+        band.point([i * shade[n] // 255 for i in range(256)]) for n, band in enumerate(picture.split()[:3])
+    ]
+    return Image.merge("RGBA", (*bands, picture.getchannel("A")))
+
+
+def vignette(picture: Image.Image, strength: float) -> Image.Image:
+    """The corners a little darker, as a lens does; keeps an alpha channel as it is."""
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    fall = np.clip((x**2 + y**2) ** 2 * strength * 17, 0, 200).astype(np.uint8)
+    mask = Image.fromarray(fall).resize(picture.size, Image.Resampling.BICUBIC)
+    out = Image.composite(Image.new("RGB", picture.size, (28, 20, 52)), picture.convert("RGB"), mask)
+    if picture.mode == "RGBA":
+        out.putalpha(picture.getchannel("A"))
+    return out
 
 
 def luminance(picture: Image.Image) -> Array:

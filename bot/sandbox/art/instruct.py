@@ -1,4 +1,4 @@
-"""A picture changed as its instruction says: turned, before another background, recoloured, in other weather, lettered."""
+"""A picture changed as its instruction says: turned, recoloured, in other weather, lettered, and more."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _size(source: Image.Image, aspect: str) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class Change:
-    """A picture under way. `before` is what a weak guidance falls back to; `done` lists what was understood."""
+    """A picture under way. `before` is what weak guidance falls back to; `done` lists what was understood."""
 
     picture: Image.Image
     prompt: str
@@ -105,10 +105,14 @@ def _turn(change: Change) -> None:
     if change.says("upside"):
         picture = ImageOps.flip(picture)
     if change.says("rotate", "tilt"):
-        picture = ImageOps.fit(picture.rotate(12, Image.Resampling.BICUBIC).crop(_inner(picture.size)), picture.size)
+        picture = ImageOps.fit(
+            picture.rotate(12, Image.Resampling.BICUBIC).crop(_inner(picture.size)), picture.size
+        )
     if change.says("zoom", "closer", "closeup"):
         w, h = picture.size
-        picture = picture.resize((w, h), Image.Resampling.BICUBIC, box=(w * 0.18, h * 0.18, w * 0.82, h * 0.82))
+        picture = picture.resize(
+            (w, h), Image.Resampling.BICUBIC, box=(w * 0.18, h * 0.18, w * 0.82, h * 0.82)
+        )
     if picture is not change.picture:
         change.becomes(picture, "turned")
         change.before = picture
@@ -122,14 +126,20 @@ def _reground(change: Change) -> None:
     """Another background, a blurred one or none."""
     about = change.says("background", "backdrop", "behind")
     if about and change.says("remove", "delete", "erase", "without", "white") and not change.idea.place:
-        change.becomes(Image.new("RGB", change.picture.size, (255, 255, 255)), "background", change.background)
+        change.becomes(
+            Image.new("RGB", change.picture.size, (255, 255, 255)), "background", change.background
+        )
     elif about and change.says("blur", "blurred", "blurry", "bokeh"):
-        soft = change.picture.filter(ImageFilter.GaussianBlur(max(change.picture.size) / 60))
+        # Without the foreground, so that its colours don't bleed into the blur around it.
+        bare = spread(
+            change.picture,
+            change.foreground.filter(ImageFilter.MaxFilter(9)).point(lambda v: 0 if v > 20 else 255),
+        )
+        soft = bare.filter(ImageFilter.GaussianBlur(max(bare.size) / 60))
         change.becomes(soft, "background", change.background)
     elif change.idea.place or (about and (change.idea.season or change.idea.time)):
-        bare = replace(change.idea, subjects=())
         words = " ".join(w for w in words_of(change.prompt) if not understand(w).subjects)
-        land = stage(words if bare.place else f"{words} field", *change.picture.size, change.seed)
+        land = stage(words if change.idea.place else f"{words} field", *change.picture.size, change.seed)
         change.becomes(land.back, "background", change.background)
 
 
@@ -138,7 +148,9 @@ def _recolour(change: Change) -> None:
     if colour is None or _quoted(change) or "background" in change.done:
         return
     about = change.says("background", "backdrop", "sky", "wall")
-    whole = change.says("everything", "whole", "entire", "image", "photo", "picture", "tint", "tone", "light", "lighting")
+    whole = change.says(
+        "everything", "whole", "entire", "image", "photo", "picture", "tint", "tone", "light", "lighting"
+    )
     painted = filters.tinted(change.picture, colour, 0.85)
     change.becomes(painted, "colour", None if whole else change.background if about else change.foreground)
 
@@ -172,7 +184,9 @@ def _multiplied(picture: Image.Image, top: Colour, bottom: Colour, share: float)
 
 
 def _snowy(picture: Image.Image) -> Image.Image:
-    pale = Image.blend(ImageEnhance.Color(picture).enhance(0.7), Image.new("RGB", picture.size, (232, 240, 252)), 0.16)
+    pale = Image.blend(
+        ImageEnhance.Color(picture).enhance(0.7), Image.new("RGB", picture.size, (232, 240, 252)), 0.16
+    )
     fall = np.clip((np.linspace(0, 1, picture.height) - 0.62) * 560, 0, 215)[:, None]
     edge = rng_of("drifts").normal(0, 1, 24)
     drift = np.interp(np.linspace(0, 23, picture.width), np.arange(24), edge)[None] * 14
@@ -194,15 +208,13 @@ def _foggy(picture: Image.Image) -> Image.Image:
     return Image.composite(Image.new("RGB", picture.size, (222, 226, 232)), picture, mask)
 
 
-LIGHTS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
-    "night": lambda p: _multiplied(p, (46, 58, 128), (84, 96, 160), 0.92),
-    "sunset": lambda p: ImageEnhance.Brightness(_multiplied(p, (214, 128, 170), (255, 176, 104), 0.85)).enhance(1.12),
-    "dawn": lambda p: ImageEnhance.Brightness(_multiplied(p, (206, 186, 240), (255, 222, 206), 0.9)).enhance(1.1),
-    "winter": _snowy,
-    "autumn": _autumnal,
-    "rain": lambda p: _multiplied(ImageEnhance.Color(p).enhance(0.6), (140, 152, 176), (170, 180, 196), 0.8),
-    "fog": _foggy,
-}
+LIGHTS: Mapping[str, Callable[[Image.Image], Image.Image]] = {"night": lambda p: _multiplied(p,
+    (46, 58, 128), (96, 108, 170), 0.82), "sunset": lambda p: ImageEnhance.Brightness(_multiplied(p,
+    (214, 128, 170), (255, 176, 104), 0.85)).enhance(1.12),
+    "dawn": lambda p: ImageEnhance.Brightness(_multiplied(p, (206, 186, 240), (255, 222, 206),
+    0.9)).enhance(1.1), "winter": _snowy, "autumn": _autumnal,
+    "rain": lambda p: _multiplied(ImageEnhance.Color(p).enhance(0.6), (140, 152, 176), (170, 180, 196),
+    0.8), "fog": _foggy}  # fmt: skip
 
 
 def _starred(picture: Image.Image, change: Change) -> Image.Image:
@@ -225,25 +237,26 @@ def _filter(change: Change) -> None:
     picture = change.picture
     if re.search(r"black[- ]and[- ]white|gr[ae]y ?scale|monochrome", change.prompt, re.IGNORECASE):
         picture = filters.grey(picture)
-    picture = filters.styled(picture, tuple(s for s in change.idea.styles if s != "grey" or picture is change.picture))
+    picture = filters.styled(
+        picture, tuple(s for s in change.idea.styles if s != "grey" or picture is change.picture)
+    )
     for words, treat in TREATMENTS:
-        if change.says(*words.split()) and not _quoted(change):
+        if change.says(*words.split()) and not (_quoted(change) or "background" in change.done):
             picture = treat(picture)
     if picture is not change.picture:
         change.becomes(picture, "filter")
 
 
-TREATMENTS: tuple[tuple[str, Callable[[Image.Image], Image.Image]], ...] = (
-    ("3d clay plastic sculpture lego emboss embossed relief", filters.emboss),
+TREATMENTS: tuple[tuple[str, Callable[[Image.Image], Image.Image]],
+    ...] = (("3d clay plastic sculpture lego emboss embossed relief", filters.emboss),
     ("cartoon anime comic illustration ghibli", lambda p: ImageOps.posterize(filters.paint(p), 4)),
-    ("blur blurry", lambda p: p.filter(ImageFilter.GaussianBlur(max(p.size) / 90))),
+    ("blur blurry blurred", lambda p: p.filter(ImageFilter.GaussianBlur(max(p.size) / 90))),
     ("sharp sharpen sharper crisp", lambda p: p.filter(ImageFilter.UnsharpMask(3, 160, 2))),
-    ("bright brighten brighter", lambda p: ImageEnhance.Brightness(p).enhance(1.35)),
-    ("darken darker dim", lambda p: ImageEnhance.Brightness(p).enhance(0.62)),
-    ("contrast dramatic", lambda p: ImageEnhance.Contrast(p).enhance(1.5)),
-    ("vivid vibrant saturated colorful colourful", lambda p: ImageEnhance.Color(p).enhance(1.8)),
-    ("invert inverted negative", ImageOps.invert),
-)
+    ("bright brighten brighter", lambda p: ImageEnhance.Brightness(p).enhance(1.35)), ("darken darker dim",
+    lambda p: ImageEnhance.Brightness(p).enhance(0.62)), ("contrast dramatic",
+    lambda p: ImageEnhance.Contrast(p).enhance(1.5)), ("vivid vibrant saturated colorful colourful",
+    lambda p: ImageEnhance.Color(p).enhance(1.8)),
+    ("invert inverted negative", ImageOps.invert))  # fmt: skip
 
 
 def _populate(change: Change) -> None:
@@ -251,7 +264,9 @@ def _populate(change: Change) -> None:
     subjects = change.idea.subjects
     if not subjects:
         return
-    if change.says("replace", "into", "swap", "transform", "instead") or (change.says("turn") and len(subjects) > 1):
+    if change.says("replace", "into", "swap", "transform", "instead") or (
+        change.says("turn") and len(subjects) > 1
+    ):
         _swap(change, subjects[-1])
     elif change.says("add", "put", "place", "insert", "include", "draw", "with"):
         _add(change, subjects)
@@ -300,15 +315,33 @@ def _letter(change: Change) -> None:
         return
     picture = change.picture.copy()
     pen = ImageDraw.Draw(picture)
-    size = min(picture.height * 0.2, picture.width * 0.82 / max(ImageFont.load_default(100).getlength(text) / 100, 0.1))
+    size = min(
+        picture.height * 0.2,
+        picture.width * 0.82 / max(ImageFont.load_default(100).getlength(text) / 100, 0.1),
+    )
     font = ImageFont.load_default(max(12, round(size)))
     colour = change.colour or (250, 206, 92)
     x, y = picture.width / 2, picture.height * 0.2
     depth = max(2, round(size * 0.09))
     for i in range(depth, 0, -1):
-        pen.text((x + i, y + i), text, font=font, fill=darker(colour, 0.35 + 0.3 * i / depth), anchor="mm", stroke_width=depth // 5)
+        pen.text(
+            (x + i, y + i),
+            text,
+            font=font,
+            fill=darker(colour, 0.35 + 0.3 * i / depth),
+            anchor="mm",
+            stroke_width=depth // 5,
+        )
     pen.text((x, y), text, font=font, fill=lighter(colour, 0.15), anchor="mm", stroke_width=depth // 5)
     change.becomes(picture, "letters")
 
 
-PARTS: tuple[Callable[[Change], None], ...] = (_turn, _reground, _recolour, _populate, _light, _filter, _letter)
+PARTS: tuple[Callable[[Change], None], ...] = (
+    _turn,
+    _reground,
+    _recolour,
+    _populate,
+    _light,
+    _filter,
+    _letter,
+)

@@ -13,7 +13,7 @@ COARSE, FINE = 176, 640
 
 
 def matte(picture: Image.Image) -> Image.Image:
-    """L, as large as `picture`: 255 is foreground, 0 background, soft between. Never empty and never everything."""
+    """L, as large as `picture`: 255 is foreground, 0 background. Never empty, never everything."""
     rgb = on_white(picture)
     small = _shrunk(rgb, COARSE)
     likely = _foreground(np.asarray(small, np.float32))
@@ -22,7 +22,9 @@ def matte(picture: Image.Image) -> Image.Image:
     wide = np.asarray(Image.fromarray(likely).resize(fine.size, Image.Resampling.BICUBIC))
     edge = _guided(guide, wide, max(2, round(max(fine.size) / 160)), 1e-4)
     alpha = np.clip((edge - 0.5) * 2.6 + 0.5, 0, 1)
-    return Image.fromarray((alpha * 255).round().astype(np.uint8)).resize(picture.size, Image.Resampling.BICUBIC)
+    return Image.fromarray((alpha * 255).round().astype(np.uint8)).resize(
+        picture.size, Image.Resampling.BICUBIC
+    )
 
 
 def cut_out(picture: Image.Image) -> Image.Image:
@@ -40,7 +42,7 @@ def _shrunk(picture: Image.Image, side: int) -> Image.Image:
 
 
 def _foreground(rgb: Array) -> Array:
-    """0..1 for each pixel: unlike the border, again and again compared with what was found, and in one piece."""
+    """0..1 for each pixel: unlike the border, compared with what was found so far, and in one piece."""
     height, width = rgb.shape[:2]
     features = _features(rgb)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -77,7 +79,7 @@ def _distance_to_border(features: Array, border: Array) -> Array:
     described = np.concatenate([features * (0.6, 1.0, 1.0), level[..., None]], axis=-1).astype(np.float32)
     centres = _clusters(described[border], 14)
     gaps = ((described.reshape(-1, 1, 4) - centres[None]) ** 2).sum(axis=2)
-    return np.sqrt(gaps.min(axis=1)).reshape(height, width)
+    return np.asarray(np.sqrt(gaps.min(axis=1)).reshape(height, width))
 
 
 def _clusters(points: Array, count: int) -> Array:
@@ -90,26 +92,26 @@ def _clusters(points: Array, count: int) -> Array:
             mine = points[nearest == i]
             if len(mine):
                 centres[i] = mine.mean(axis=0)
-    return centres
+    return np.asarray(centres)
 
 
 def _stretched(values: Array) -> Array:
     low, high = np.percentile(values, 40), np.percentile(values, 96)
-    return np.clip((values - low) / max(float(high - low), 1e-3), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((values - low) / max(float(high - low), 1e-3), 0, 1), np.float32)
 
 
 def _cells(features: Array) -> Array:
     """The number of each pixel's cell in a coarse grid of colours."""
-    bins = np.clip((features + (0, 128, 128)) / (20, 16, 16), 0, 15).astype(np.int64)
-    return bins[..., 0] * 256 + bins[..., 1] * 16 + bins[..., 2]
+    bins = np.clip((features + np.array([0, 128, 128])) / (20, 16, 16), 0, 15).astype(np.int64)
+    return np.asarray(bins @ np.array([256, 16, 1]))
 
 
 def _compared(likely: Array, cells: Array, border: Array, before: Array) -> Array:
-    """Each pixel by how common its colour is in what was found against the rest; `before` leans on its odds."""
+    """Each pixel by how common its colour is in what was found against the rest; `before` weighs its odds."""
     found = np.where(border, 0, likely)
     share = np.clip(found.mean(), 0.04, 0.5)
     odds = _histogram(cells, found)[cells] * share * before
-    return odds / (odds + _histogram(cells, 1 - found)[cells] * (1 - share) + 1e-9)
+    return np.asarray(odds / (odds + _histogram(cells, 1 - found)[cells] * (1 - share) + 1e-9))
 
 
 def _histogram(cells: Array, weights: Array) -> Array:
@@ -120,7 +122,7 @@ def _histogram(cells: Array, weights: Array) -> Array:
 
 
 def _whole(likely: Array, middle: Array) -> Array:
-    """The piece that matters most with its holes filled; the middle of the picture where nothing stands out."""
+    """The pieces that matter, their holes filled; the picture's middle where nothing stands out."""
     solid = likely > 0.5
     kept = np.zeros_like(solid)
     left = solid & (likely * middle > 0.2)
@@ -173,14 +175,19 @@ def _guided(guide: Array, values: Array, radius: int, strict: float) -> Array:
     spread = _boxed(guide * guide, radius) - mean_g**2
     slope = (_boxed(guide * values, radius) - mean_g * mean_v) / (spread + strict)
     level = mean_v - slope * mean_g
-    return np.clip(_boxed(slope, radius) * guide + _boxed(level, radius), 0, 1)
+    return np.asarray(np.clip(_boxed(slope, radius) * guide + _boxed(level, radius), 0, 1))
 
 
 def _boxed(values: Array, radius: int) -> Array:
     """The mean of the square of 2 * `radius` + 1 around each value."""
     for axis in (0, 1):
-        padded = np.pad(values.astype(np.float64), [(radius + 1, radius) if a == axis else (0, 0) for a in (0, 1)], "edge")
+        padded = np.pad(
+            values.astype(np.float64), [(radius + 1, radius) if a == axis else (0, 0) for a in (0, 1)], "edge"
+        )
         total = np.cumsum(padded, axis=axis)
         width = 2 * radius + 1
-        values = (np.take(total, range(width, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - width), axis)) / width
+        values = (
+            np.take(total, range(width, total.shape[axis]), axis)
+            - np.take(total, range(total.shape[axis] - width), axis)
+        ) / width
     return values

@@ -1,4 +1,4 @@
-"""One scene becomes another: the land changes in a ragged wave from the figures outward, the figures turn into each other."""
+"""One scene becomes another: the land in a ragged wave from the figures outward, figures into each other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from bot.sandbox.art.brush import Array, stamp
-from bot.sandbox.art.figures import ABOVE, BELOW, FIGURES
+from bot.sandbox.art.figures import ABOVE, BELOW
 from bot.sandbox.art.filters import styled
 from bot.sandbox.art.hole import spread
-from bot.sandbox.art.scene import Placed, Scene
+from bot.sandbox.art.scene import Placed, Scene, alive
 from bot.sandbox.art.words import rng_of
 
 
@@ -20,28 +20,8 @@ def eased(t: float) -> float:
     return t * t * (3 - 2 * t)
 
 
-def alive(figure: Placed, moment: float) -> tuple[Image.Image, float, float]:
-    """The figure's sprite as it breathes, bobs or rocks at `moment` seconds, and its left and top edge."""
-    swing = math.sin(moment * 2.6 + figure.x)
-    stance = FIGURES[figure.name].stance if figure.name in FIGURES else "ground"
-    sprite, (left, top) = figure.sprite, figure.corner
-    if figure.name == "butterfly":
-        wide = max(2, round(sprite.width * (0.62 + 0.38 * abs(math.cos(moment * 4)))))
-        sprite = sprite.resize((wide, sprite.height), Image.Resampling.BILINEAR)
-        return sprite, figure.x - wide / 2, top + 0.05 * figure.size * swing
-    if figure.floats:
-        return sprite, left, top + 0.035 * figure.size * swing
-    if stance == "water":
-        rocked = sprite.rotate(1.8 * swing, Image.Resampling.BILINEAR)
-        return rocked, left, top + 0.015 * figure.size * swing
-    foot = sprite.height * ABOVE / (ABOVE + BELOW)
-    tall = sprite.height * (1 + 0.007 * swing)
-    sprite = sprite.resize((sprite.width, max(2, round(tall))), Image.Resampling.BILINEAR)
-    return sprite, left, figure.y - foot * sprite.height / figure.sprite.height
-
-
 class Morph:
-    """The way from scene `a` to scene `b`, both of one size. `strength` 0..1: from a soft change to a sharp one."""
+    """The way from scene `a` to scene `b`, both of one size. `strength` 0..1: from soft to sharp."""
 
     def __init__(self, a: Scene, b: Scene, seed: int, strength: float) -> None:
         self.a, self.b = a, b
@@ -54,7 +34,7 @@ class Morph:
         self._speckle = _ranked(_clouds(rng_of("speckle", seed), 256, 256, 7))
 
     def frame(self, t: float, moment: float) -> Image.Image:
-        """RGB, `t` of the way (0: all of `a`, 1: all of `b`), the weather and the figures `moment` seconds on."""
+        """RGB, `t` of the way (0: all of `a`, 1: all of `b`), weather and figures `moment` seconds on."""
         if t <= 0 or t >= 1:
             return self._still(self.a if t <= 0 else self.b, moment)
         mask = self._wave.point(_threshold(t, self.softness))
@@ -86,7 +66,10 @@ class Morph:
         old, x0, y0 = alive(before, moment)
         new, x1, y1 = alive(after, moment)
         w = eased(min(max((t - 0.2) / 0.6, 0), 1))
-        size = (round(old.width + (new.width - old.width) * w), round(old.height + (new.height - old.height) * w))
+        size = (
+            round(old.width + (new.width - old.width) * w),
+            round(old.height + (new.height - old.height) * w),
+        )
         left, top = x0 + (x1 - x0) * w, y0 + (y1 - y0) * w
         melt = self._melts[index]
         if melt is None or w in (0.0, 1.0):
@@ -106,14 +89,16 @@ class Morph:
 
 
 class Melt:
-    """Two sprites of different shape: outlines go over into each other by their distances, colours by blending."""
+    """Two sprites of different shape: outlines turn into each other by distances, colours by blending."""
 
     GRID = 112
 
     def __init__(self, old: Image.Image, new: Image.Image) -> None:
         self._colours = [spread(sprite, sprite.getchannel("A")) for sprite in (old, new)]
         self._alphas = [sprite.getchannel("A") for sprite in (old, new)]
-        self._depths = [_depth(alpha.resize((self.GRID, self.GRID), Image.Resampling.BOX)) for alpha in self._alphas]
+        self._depths = [
+            _depth(alpha.resize((self.GRID, self.GRID), Image.Resampling.BOX)) for alpha in self._alphas
+        ]
 
     def at(self, w: float, size: tuple[int, int]) -> Image.Image:
         """The RGBA sprite of that size, `w` of the way."""
@@ -122,7 +107,7 @@ class Melt:
         field = field.filter(ImageFilter.GaussianBlur(1.3)).resize(size, Image.Resampling.BICUBIC)
         steep = 24 * self.GRID / min(size)
         outline = field.point([round(min(max(128 + (v - 128) * 160 / steep, 0), 255)) for v in range(256)])
-        # Whiskers and other fine things are lost on the grid: near both ends the sprites' own outlines come in.
+        # The grid loses whiskers and other fine things: near both ends the sprites' own outlines come in.
         for alpha, share in ((self._alphas[0], 1 - w / 0.22), (self._alphas[1], 1 - (1 - w) / 0.22)):
             if share > 0:
                 outline = Image.blend(outline, _sized(alpha, size), share)
@@ -152,7 +137,9 @@ def _sized(sprite: Image.Image, size: tuple[int, int]) -> Image.Image:
     return sprite if sprite.size == size else sprite.resize(size, Image.Resampling.BILINEAR)
 
 
-def _dissolve(out: Image.Image, old: Image.Image, new: Image.Image, mask: Image.Image, left: float, top: float) -> None:
+def _dissolve(
+    out: Image.Image, old: Image.Image, new: Image.Image, mask: Image.Image, left: float, top: float
+) -> None:
     """Lay `old` over `out`, and `new` where `mask` is white; where both are opaque nothing shines through."""
     x, y = round(left), round(top)
     opaque, fresh = old.getchannel("A"), new.getchannel("A")
@@ -182,7 +169,9 @@ def _clouds(rng: np.random.Generator, width: int, height: int, cells: int) -> Ar
     total = np.zeros((height, width), np.float32)
     for octave in range(3):
         grid = rng.random((cells * 2**octave, cells * 2**octave), dtype=np.float32)
-        total += np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)) * 0.5**octave
+        total += (
+            np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)) * 0.5**octave
+        )
     return total
 
 

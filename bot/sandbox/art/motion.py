@@ -9,16 +9,15 @@ from itertools import repeat
 from PIL import Image, ImageOps
 
 from bot.sandbox.art.brush import stamp
-from bot.sandbox.art.edit import blended
+from bot.sandbox.art.edit import blended, inside
 from bot.sandbox.art.encode import Film, Gif, Mp4, on_white, png, read_film, read_picture
 from bot.sandbox.art.filters import caption, captioned, styled
 from bot.sandbox.art.hole import Hole, hole_of
-from bot.sandbox.art.land import Tick
 from bot.sandbox.art.manner import manner_of
 from bot.sandbox.art.matte import cut_out
-from bot.sandbox.art.morph import Morph, alive, eased
-from bot.sandbox.art.progress import Bar
-from bot.sandbox.art.scene import Manner, Scene, stage
+from bot.sandbox.art.morph import Morph, eased
+from bot.sandbox.art.progress import Bar, Tick
+from bot.sandbox.art.scene import Manner, Scene, alive, stage
 from bot.sandbox.work import ModelError, Piece, Report, Work
 
 MAX_FILM = 400_000_000
@@ -30,7 +29,9 @@ def _check_size(frames: int, width: int, height: int) -> None:
         raise ModelError("There must be at least one frame")
     if frames * width * height > MAX_FILM:
         most = MAX_FILM // (width * height)
-        raise ModelError(f"The sandbox draws at most {most} frames of {width}x{height}; this would take {frames}")
+        raise ModelError(
+            f"The sandbox draws at most {most} frames of {width}x{height}; this would take {frames}"
+        )
 
 
 # -- animate
@@ -54,7 +55,9 @@ def animate(work: Work, report: Report) -> Iterator[Piece]:
         data = film.finish()
     finally:
         film.close()
-    yield Piece("film", "output.gif" if is_gif else "output.mp4", data, "image/gif" if is_gif else "video/mp4")
+    yield Piece(
+        "film", "output.gif" if is_gif else "output.mp4", data, "image/gif" if is_gif else "video/mp4"
+    )
 
 
 def _between(steps: int, *, smooth: bool) -> int:
@@ -85,7 +88,9 @@ def _frames(
             stamp(frame, mark, margin, frame.height - mark.height - margin)
             film.add(frame)
             if put.get("intermediate_output") and (i % between == 0 or not smooth):
-                yield Piece("frame", f"frame-{shown:05}.png", png(frame, f"seed {work.seed}", level=1), "image/png")
+                yield Piece(
+                    "frame", f"frame-{shown:05}.png", png(frame, f"seed {work.seed}", level=1), "image/png"
+                )
             shown += 1
             report("")
         before = after
@@ -101,7 +106,7 @@ def _staged(work: Work, prompt: str, report: Report) -> Scene:
 
 
 class Camera:
-    """Looks at a scene that is drawn larger than the film, moves in slowly and lets what is near pass faster."""
+    """Looks at a scene drawn larger than the film, moves in slowly, lets what is near pass faster."""
 
     MARGIN = 1.12
 
@@ -119,7 +124,8 @@ class Camera:
             sprite, left, top = alive(figure, moment)
             scale, dx, dy = self._look(t, 1.0)
             small = sprite.resize(
-                (max(1, round(sprite.width * scale)), max(1, round(sprite.height * scale))), Image.Resampling.BILINEAR
+                (max(1, round(sprite.width * scale)), max(1, round(sprite.height * scale))),
+                Image.Resampling.BILINEAR,
             )
             stamp(out, small, (left - dx) * scale, (top - dy) * scale)
         stamp(out, self._view(self._scene.front, t, 1.25), 0, 0)
@@ -137,7 +143,12 @@ class Camera:
 
     def _view(self, layer: Image.Image, t: float, nearness: float) -> Image.Image:
         scale, dx, dy = self._look(t, nearness)
-        box = (dx, dy, min(layer.width, dx + self._size[0] / scale), min(layer.height, dy + self._size[1] / scale))
+        box = (
+            dx,
+            dy,
+            min(layer.width, dx + self._size[0] / scale),
+            min(layer.height, dy + self._size[1] / scale),
+        )
         return layer.resize(self._size, Image.Resampling.BILINEAR, box=box)
 
 
@@ -145,10 +156,18 @@ CHECKPOINTS: Mapping[str, Manner] = {
     "toonyou_beta3.safetensors": Manner(contrast=1.12, grain=0.0),
     "lyriel_v16.safetensors": Manner(contrast=1.04, tint=(150, 120, 190), tint_share=0.22, styles=("soft",)),
     "rcnzCartoon3d_v10.safetensors": Manner(contrast=1.18, grain=0.0, tint=(236, 176, 120), tint_share=0.1),
-    "majicmixRealistic_v5Preview.safetensors": Manner(contrast=0.92, grain=3.0, tint=(150, 130, 140), tint_share=0.16),
-    "realisticVisionV40_v20Novae.safetensors": Manner(contrast=0.95, grain=5.0, tint=(120, 124, 112), tint_share=0.26),
+    "majicmixRealistic_v5Preview.safetensors": Manner(
+        contrast=0.92, grain=3.0, tint=(150, 130, 140), tint_share=0.16
+    ),
+    "realisticVisionV40_v20Novae.safetensors": Manner(
+        contrast=0.95, grain=5.0, tint=(120, 124, 112), tint_share=0.26
+    ),
 }
-MODULES: Mapping[str, tuple[float, float]] = {"mm_sd_v14": (0.0, 1.0), "mm_sd_v15": (1.0, 0.7), "mm_sd_v15_v2": (-1.0, 0.9)}
+MODULES: Mapping[str, tuple[float, float]] = {
+    "mm_sd_v14": (0.0, 1.0),
+    "mm_sd_v15": (1.0, 0.7),
+    "mm_sd_v15_v2": (-1.0, 0.9),
+}
 """Pan and zoom of each motion module."""
 
 
@@ -210,21 +229,26 @@ def _film_size(work: Work) -> tuple[int, int]:
     return width, height
 
 
-def _camera(work: Work, size: tuple[int, int], bar: Bar) -> Camera:
-    """A camera on the prompt's scene, with the reference pictures' foregrounds as its figures."""
+def _staged_film(work: Work, size: tuple[int, int], tick: Tick, *, dwellers: bool = True) -> Scene:
+    """The prompt's scene, with the reference pictures' foregrounds as its figures."""
     put = work.inputs
-    share = COARSENESS.get(str(put.get("speed_mode")), 1.0)
-    drawn = (max(16, round(size[0] * share)), max(16, round(size[1] * share)))
     guests = [cut_out(read_picture(data, "src_ref_images")) for data in work.files.get("src_ref_images", ())]
-    manner = manner_of({"guidance_scale": put["sample_guide_scale"], "num_inference_steps": put["sample_steps"]})
-    wide = (round(drawn[0] * Camera.MARGIN), round(drawn[1] * Camera.MARGIN))
-    scene = stage(str(put["prompt"]), *wide, work.seed, manner=manner, guests=guests, tick=bar.part(0, 0.15))
-    zoom = min(max(float(put["sample_shift"]) / 16, 0.1), 1.0)
-    return Camera(scene, *drawn, pan=0.8 if put.get("sample_solver") == "unipc" else -0.8, zoom=zoom)
+    manner = manner_of(
+        {"guidance_scale": put["sample_guide_scale"], "num_inference_steps": put["sample_steps"]}
+    )
+    return stage(
+        str(put["prompt"]), *size, work.seed, manner=manner, guests=guests, dwellers=dwellers, tick=tick
+    )
 
 
 def _scene_film(work: Work, size: tuple[int, int], count: int, bar: Bar) -> Iterator[Image.Image]:
-    camera = _camera(work, size, bar)
+    put = work.inputs
+    share = COARSENESS.get(str(put.get("speed_mode")), 1.0)
+    drawn = (max(16, round(size[0] * share)), max(16, round(size[1] * share)))
+    wide = (round(drawn[0] * Camera.MARGIN), round(drawn[1] * Camera.MARGIN))
+    scene = _staged_film(work, wide, bar.part(0, 0.15))
+    zoom = min(max(float(put["sample_shift"]) / 16, 0.1), 1.0)
+    camera = Camera(scene, *drawn, pan=0.8 if put.get("sample_solver") == "unipc" else -0.8, zoom=zoom)
     for i in range(count):
         frame = camera.frame(eased(i / max(1, count - 1)), i / FPS)
         if frame.size != size:
@@ -233,23 +257,22 @@ def _scene_film(work: Work, size: tuple[int, int], count: int, bar: Bar) -> Iter
 
 
 def _edited_film(work: Work, size: tuple[int, int], count: int, bar: Bar) -> Iterator[Image.Image]:
-    """The source's frames; what lies under the mask, or everything a little where there is none, is repainted."""
+    """The source's frames, repainted under the mask, or everywhere a little where there is none."""
     frames = read_film(work.files["src_video"][0], "src_video", FPS)
     masks = _masks(work, size)
     mark = f"sandbox · seed {work.seed}"
-    camera = None
+    scene, tick = None, bar.part(0, 0.15)
     for i, frame in zip(range(count), frames, strict=False):
         frame = ImageOps.fit(frame, size, Image.Resampling.BICUBIC)
         hole = next(masks) if masks else None
         if masks and hole is None:
             yield frame
             continue
-        camera = camera or _camera(work, hole.size if hole else size, bar)
-        painting = camera.frame(eased(i / max(1, count - 1)), i / FPS)
+        scene = scene or _staged_film(work, hole.size if hole else size, tick, dwellers=hole is not None)
         if hole:
-            yield hole.filled(frame, painting, mark)
+            yield hole.filled(frame, inside(hole, frame, scene, i / FPS), mark)
         else:
-            yield captioned(blended(frame, painting.resize(size, Image.Resampling.BICUBIC), 0.6), mark)
+            yield captioned(blended(frame, scene.picture(i / FPS), 0.6), mark)
 
 
 def _masks(work: Work, size: tuple[int, int]) -> Iterator[Hole | None] | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 from bot.sandbox.work import Report
+
+Tick: TypeAlias = Callable[[float], None]
+"""Told how far some work has come, 0..1; may raise to stop it."""
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
 LINES = 50
@@ -36,7 +40,7 @@ class Bar:
         else:
             self._report("")
 
-    def part(self, start: float, end: float) -> Callable[[float], None]:
+    def part(self, start: float, end: float) -> Tick:
         """A `reach` for one part of the work, from `start` to `end`."""
         return lambda share: self.reach(start + (end - start) * share)
 
@@ -47,7 +51,9 @@ class Bar:
         rate = step / spent
         left = _clock((self._total - step) / rate) if step else "?"
         speed = f"{rate:.1f}it/s" if step else "?it/s"
-        return f"{round(share * 100):3d}%|{filled:<10}| {step}/{self._total} [{_clock(spent)}<{left}, {speed}]\n"
+        return (
+            f"{round(share * 100):3d}%|{filled:<10}| {step}/{self._total} [{_clock(spent)}<{left}, {speed}]\n"
+        )
 
 
 def _clock(seconds: float) -> str:

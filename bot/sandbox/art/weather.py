@@ -27,12 +27,18 @@ class Kind:
 
 
 def _dot(pen: Pen, colour: Colour, variant: int) -> None:
-    pen.oval(0, 0, 0.36, 0.36, colour, blur=0.02 + 0.05 * (variant % 3), opacity=(0.95, 0.85, 0.65)[variant % 3])
+    pen.oval(
+        0, 0, 0.36, 0.36, colour, blur=0.02 + 0.05 * (variant % 3), opacity=(0.95, 0.85, 0.65)[variant % 3]
+    )
 
 
 def _petal(pen: Pen, colour: Colour, variant: int) -> None:
     pen.turn = variant * 47.0
-    pen.blob([(-0.45, 0, 1), (-0.1, -0.24), (0.34, -0.16), (0.3, 0.0), (0.34, 0.16), (-0.1, 0.24)], colour, opacity=0.95)
+    pen.blob(
+        [(-0.45, 0, 1), (-0.1, -0.24), (0.34, -0.16), (0.3, 0.0), (0.34, 0.16), (-0.1, 0.24)],
+        colour,
+        opacity=0.95,
+    )
 
 
 def _streak(pen: Pen, colour: Colour, variant: int) -> None:
@@ -57,7 +63,9 @@ def _glow(pen: Pen, colour: Colour, variant: int) -> None:
 
 KINDS: Mapping[str, Kind] = {
     "snow": Kind(150, (0.008, 0.03), 0.16, 0.025, ((255, 255, 255), (240, 246, 255)), _dot),
-    "petals": Kind(46, (0.016, 0.034), 0.1, 0.06, ((255, 176, 200), (255, 206, 218), (250, 150, 182)), _petal),
+    "petals": Kind(
+        46, (0.016, 0.034), 0.1, 0.06, ((255, 176, 200), (255, 206, 218), (250, 150, 182)), _petal
+    ),
     "rain": Kind(170, (0.03, 0.07), 1.4, 0.0, ((222, 234, 250),), _streak),
     "leaves": Kind(34, (0.022, 0.042), 0.13, 0.08, ((226, 104, 46), (242, 178, 66), (190, 66, 48)), _leaf),
     "bubbles": Kind(46, (0.01, 0.034), -0.14, 0.02, ((220, 250, 255),), _bubble),
@@ -83,7 +91,7 @@ def kind_of(idea: Idea) -> str:
 
 
 class Weather:
-    """A shower that never ends: every particle comes in again where it left. Positions depend on the moment only."""
+    """A shower that never ends: each particle comes in again. Positions depend on the moment only."""
 
     def __init__(self, idea: Idea, width: int, height: int, rng: np.random.Generator) -> None:
         self.width, self.height, self.unit = width, height, float(min(width, height))
@@ -101,7 +109,9 @@ class Weather:
     def _draw_sprites(self, idea: Idea) -> None:
         assert self.kind is not None  # noqa: S101  # narrows for the type checker
         low, high = self.kind.size
-        colours = [(*idea.flowers,) for _ in range(1) if idea.flowers and self.kind.draw is _petal] or self.kind.colours
+        colours = [
+            (*idea.flowers,) for _ in range(1) if idea.flowers and self.kind.draw is _petal
+        ] or self.kind.colours
         for step in range(8):
             size = self.unit * (low + (high - low) * (step / 7) ** 2)
             for variant in range(9):
@@ -112,10 +122,12 @@ class Weather:
                 self.kind.draw(Pen(canvas, side / 2, side / 2, max(size, 2.0)), tone, variant)
                 self.sprites.append(canvas.image)
 
-    def draw(self, onto: Image.Image, moment: float, *, near: bool, share: tuple[float, float] = (0.0, 1.0)) -> None:
+    def draw(
+        self, onto: Image.Image, moment: float, *, near: bool, share: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
         """Let it fall through `onto` at `moment` seconds, behind the figures or (`near`) before them.
 
-        Only the particles whose place in the crowd lies within `share` are drawn, so that a shower can thin out.
+        Only particles whose place in the crowd lies within `share` are drawn, so that a shower can thin out.
         """
         if self.kind is None:
             return
@@ -126,7 +138,9 @@ class Weather:
         span = self.height + 2 * margin
         y = (self.start[:, 1] * span + speed * self.kind.fall) % span - margin
         sway = np.sin(self.phase + moment * (1.1 + self.depth)) * self.kind.sway * self.unit
-        x = (self.start[:, 0] * (self.width + 2 * margin) + sway - speed * self.kind.fall * 0.18) % (self.width + 2 * margin) - margin
+        x = (self.start[:, 0] * (self.width + 2 * margin) + sway - speed * self.kind.fall * 0.18) % (
+            self.width + 2 * margin
+        ) - margin
         for i in chosen:
             sprite = self.sprites[int(self.depth[i] * 7.99) * 9 + int(self.which[i])]
             stamp(onto, sprite, x[i] - sprite.width / 2, y[i] - sprite.height / 2)

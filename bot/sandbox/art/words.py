@@ -11,68 +11,71 @@ import numpy as np
 
 from bot.sandbox.art.brush import Colour
 
-SUBJECTS: Mapping[str, str] = {
-    word: figure
-    for figure, words in {
-        "fox": "fox vixen", "wolf": "wolf coyote husky", "cat": "cat kitten kitty lynx", "dog": "dog puppy hound corgi",
-        "bear": "bear teddy", "panda": "panda", "rabbit": "rabbit bunny hare", "lion": "lion lioness",
-        "tiger": "tiger leopard", "mouse": "mouse rat hamster mice", "bird": "bird sparrow robin finch parrot duck",
-        "owl": "owl", "penguin": "penguin", "fish": "fish goldfish shark", "whale": "whale dolphin orca",
-        "horse": "horse pony stallion donkey cow zebra", "unicorn": "unicorn pegasus", "deer": "deer stag doe moose reindeer elk",
-        "elephant": "elephant mammoth", "turtle": "turtle tortoise", "butterfly": "butterfly moth butterflies", "dragon": "dragon dinosaur",
-        "person": "person man boy king wizard knight hero human people child farmer sailor", "girl": "girl woman lady princess queen witch 1girl",
-        "astronaut": "astronaut cosmonaut spaceman", "robot": "robot android droid cyborg machine", "car": "car taxi truck bus automobile vehicle",
-        "boat": "boat ship sailboat yacht sailing", "train": "train locomotive railway", "rocket": "rocket spaceship spacecraft shuttle",
-        "balloon": "balloon airship", "house": "house cottage cabin home hut barn", "castle": "castle palace fortress fantasy", "lighthouse": "lighthouse",
-        "tower": "tower ruin temple", "monolith": "monolith obelisk", "tree": "tree oak maple", "cherry": "cherry sakura hanami plum wisteria",
-        "pine": "pine fir spruce", "palm": "palm", "flower": "rose tulip sunflower daisy", "mushroom": "mushroom toadstool fungus",
-        "cactus": "cactus cacti", "cup": "cup mug coffee tea teapot", "snowman": "snowman", "planet": "planet saturn jupiter mars",
-    }.items()
-    for word in words.split()
-}  # fmt: skip
+SUBJECTS: Mapping[str, str] = {word: figure for figure, words in {"fox": "fox vixen",
+    "wolf": "wolf coyote husky", "cat": "cat kitten kitty lynx", "dog": "dog puppy hound corgi",
+    "bear": "bear teddy", "panda": "panda", "rabbit": "rabbit bunny hare", "lion": "lion lioness",
+    "tiger": "tiger leopard", "mouse": "mouse rat hamster mice",
+    "bird": "bird sparrow robin finch parrot duck", "owl": "owl", "penguin": "penguin",
+    "fish": "fish goldfish shark", "whale": "whale dolphin orca",
+    "horse": "horse pony stallion donkey cow zebra", "unicorn": "unicorn pegasus",
+    "deer": "deer stag doe moose reindeer elk", "elephant": "elephant mammoth", "turtle": "turtle tortoise",
+    "butterfly": "butterfly moth butterflies", "dragon": "dragon dinosaur",
+    "person": "person man boy king wizard knight hero human people child farmer sailor",
+    "girl": "girl woman lady princess queen witch 1girl", "astronaut": "astronaut cosmonaut spaceman",
+    "robot": "robot android droid cyborg machine", "car": "car taxi truck bus automobile vehicle",
+    "boat": "boat ship sailboat yacht sailing", "train": "train locomotive railway",
+    "rocket": "rocket spaceship spacecraft shuttle", "balloon": "balloon airship",
+    "house": "house cottage cabin home hut barn", "castle": "castle palace fortress fantasy",
+    "lighthouse": "lighthouse", "tower": "tower ruin temple", "monolith": "monolith obelisk",
+    "tree": "tree oak maple", "cherry": "cherry sakura hanami plum wisteria", "pine": "pine fir spruce",
+    "palm": "palm", "flower": "rose tulip sunflower daisy", "mushroom": "mushroom toadstool fungus",
+    "cactus": "cactus cacti", "cup": "cup mug coffee tea teapot", "snowman": "snowman",
+    "planet": "planet saturn jupiter mars"}.items() for word in words.split()}  # fmt: skip
 
-TRAITS: Mapping[str, tuple[str, str]] = {
-    word: (slot, value)
-    for slot, values in {
-        "place": {
-            "forest": "forest wood woods jungle woodland", "desert": "desert dune sahara canyon", "sea": "sea ocean wave lake water river harbour harbor",
-            "underwater": "underwater reef coral submarine", "beach": "beach coast shore island tropical", "space": "space galaxy cosmos nebula universe orbit moonscape",
-            "city": "city town street skyline skyscraper urban downtown tokyo paris york london", "mountains": "mountain mountains alps hill hills peak valley landscape",
-        },
-        "season": {
-            "winter": "snow snowy winter ice icy frozen frost arctic blizzard christmas", "bloom": "flower flowers meadow spring blossom blossoms bloom garden petals paradise floral field",
-            "autumn": "autumn fall leaves harvest october pumpkin", "summer": "summer grass green sunny",
-        },
-        "weather": {"rain": "rain rainy storm stormy thunder wet", "fog": "fog foggy mist misty haze", "rainbow": "rainbow rainbows"},
-        "time": {
-            "night": "night midnight moon moonlight moonlit star stars starry dark aurora noir", "sunset": "sunset dusk evening golden twilight",
-            "dawn": "dawn sunrise morning",
-        },
-        "style": {
-            "grey": "monochrome grayscale greyscale noir", "sepia": "sepia vintage retro antique", "sketch": "sketch pencil drawing lineart charcoal",
-            "paint": "painting oil watercolor watercolour impressionist gouache", "pixel": "pixel pixelated 8bit 16bit minecraft", "neon": "neon cyberpunk synthwave vaporwave",
-            "soft": "dreamy soft pastel dream ethereal",
-        },
-    }.items()
-    for value, words in values.items()
-    for word in words.split()
-}  # fmt: skip
+TRAITS: Mapping[str, tuple[str, str]] = {word: (slot, value) for slot,
+    values in {"place": {"forest": "forest wood woods jungle woodland",
+    "desert": "desert dune sahara canyon", "sea": "sea ocean wave lake water river harbour harbor",
+    "underwater": "underwater reef coral submarine", "beach": "beach coast shore island tropical",
+    "space": "space galaxy cosmos nebula universe orbit moonscape",
+    "city": "city town street skyline skyscraper urban downtown tokyo paris york london",
+    "mountains": "mountain mountains alps hill hills peak valley landscape"},
+    "season": {"winter": "snow snowy winter ice icy frozen frost arctic blizzard christmas",
+    "bloom": "flower flowers meadow spring blossom blossoms bloom garden petals paradise floral field",
+    "autumn": "autumn fall leaves harvest october pumpkin", "summer": "summer grass green sunny"},
+    "weather": {"rain": "rain rainy storm stormy thunder wet", "fog": "fog foggy mist misty haze",
+    "rainbow": "rainbow rainbows"},
+    "time": {"night": "night midnight moon moonlight moonlit star stars starry dark aurora noir",
+    "sunset": "sunset dusk evening golden twilight", "dawn": "dawn sunrise morning"},
+    "style": {"grey": "monochrome grayscale greyscale noir", "sepia": "sepia vintage retro antique",
+    "sketch": "sketch pencil drawing lineart charcoal",
+    "paint": "painting oil watercolor watercolour impressionist gouache",
+    "pixel": "pixel pixelated 8bit 16bit minecraft", "neon": "neon cyberpunk synthwave vaporwave",
+    "soft": "dreamy soft pastel dream ethereal"}}.items() for value,
+    words in values.items() for word in words.split()}  # fmt: skip
 
 COLOURS: Mapping[str, Colour] = {
-    "red": (214, 58, 56), "crimson": (178, 32, 56), "scarlet": (224, 52, 44), "orange": (242, 136, 48), "amber": (244, 176, 60),
-    "yellow": (248, 212, 72), "gold": (232, 184, 74), "golden": (232, 184, 74), "green": (92, 164, 88), "emerald": (40, 150, 104),
-    "teal": (48, 150, 154), "turquoise": (72, 196, 192), "cyan": (84, 206, 222), "blue": (66, 120, 206), "navy": (40, 62, 122),
-    "purple": (140, 92, 196), "violet": (146, 104, 214), "lilac": (196, 164, 226), "pink": (246, 150, 184), "magenta": (214, 66, 156),
-    "brown": (136, 92, 62), "beige": (226, 204, 172), "white": (250, 248, 246), "silver": (196, 202, 214), "grey": (140, 144, 154),
-    "gray": (140, 144, 154), "black": (50, 48, 58),
+    "red": (214, 58, 56), "crimson": (178, 32, 56), "scarlet": (224, 52, 44), "orange": (242, 136, 48),
+    "amber": (244, 176, 60), "yellow": (248, 212, 72), "gold": (232, 184, 74), "golden": (232, 184, 74),
+    "green": (92, 164, 88), "emerald": (40, 150, 104), "teal": (48, 150, 154), "turquoise": (72, 196, 192),
+    "cyan": (84, 206, 222), "blue": (66, 120, 206), "navy": (40, 62, 122), "purple": (140, 92, 196),
+    "violet": (146, 104, 214), "lilac": (196, 164, 226), "pink": (246, 150, 184), "magenta": (214, 66, 156),
+    "brown": (136, 92, 62), "beige": (226, 204, 172), "white": (250, 248, 246), "silver": (196, 202, 214),
+    "grey": (140, 144, 154), "gray": (140, 144, 154), "black": (50, 48, 58),
 }  # fmt: skip
 
-NUMBERS: Mapping[str, int] = {"two": 2, "pair": 2, "three": 3, "four": 4, "five": 5, "many": 4, "several": 3, "2": 2, "3": 3, "4": 4, "5": 5}
+NUMBERS: Mapping[str, int] = {
+    "two": 2, "pair": 2, "three": 3, "several": 3, "four": 4, "many": 4, "five": 5, "2": 2, "3": 3,"
+            " "4": 4, "5": 5,
+}  # fmt: skip
 
-FILLERS = frozenset(
-    "a an the of in on at with and or to is are by for from over under into near as its it his her very some this that "
-    "masterpiece best quality detailed highly beautiful trending artstation unreal engine 4k 8k hd solo".split()
-)
+FILLERS = frozenset({
+    "a", "an", "the", "of", "in", "on", "at", "with", "and", "or", "to", "is", "are", "by", "for","
+            " "from", "over",
+    "under", "into", "near", "as", "its", "it", "his", "her", "very", "some", "this", "that","
+            " "masterpiece", "best",
+    "quality", "detailed", "highly", "beautiful", "trending", "artstation", "unreal", "engine","
+            " "4k", "8k", "hd", "solo",
+})  # fmt: skip
 
 
 PLANTS = frozenset({"tree", "cherry", "pine", "palm"})
@@ -87,7 +90,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """A prompt, understood. Empty strings where it says nothing; `essence` stands for the words we don't know."""
+    """A prompt, understood. Empty where it says nothing; `essence` stands for the words we don't know."""
 
     subjects: tuple[Subject, ...] = ()
     place: str = ""
@@ -114,7 +117,13 @@ def words_of(text: str) -> list[str]:
 
 def _known(word: str, table: Mapping[str, object]) -> str | None:
     """The word as the table has it, its plural undone; None where it isn't there."""
-    forms = [word, word.removesuffix("s"), word.removesuffix("es"), re.sub("ves$", "f", word), re.sub("ies$", "y", word)]
+    forms = [
+        word,
+        word.removesuffix("s"),
+        word.removesuffix("es"),
+        re.sub("ves$", "f", word),
+        re.sub("ies$", "y", word),
+    ]
     return next((form for form in forms if form in table), None)
 
 
@@ -180,7 +189,10 @@ def _subjects(words: list[str]) -> tuple[list[Subject], Colour | None, Colour | 
             colour, count = None, 1
         elif word in ("hair", "fur", "coat") and subjects:
             wearer = next((i for i, s in enumerate(subjects) if s.figure not in SCENERY), 0)
-            subjects[wearer], colour = replace(subjects[wearer], colour=colour or subjects[wearer].colour), None
+            subjects[wearer], colour = (
+                replace(subjects[wearer], colour=colour or subjects[wearer].colour),
+                None,
+            )
         elif word == "eyes":
             colour = None
         elif trait and TRAITS[trait][1] == "bloom":
@@ -197,5 +209,9 @@ def _unless_scenery(subjects: list[Subject]) -> tuple[Subject, ...]:
 
 def _is_known(word: str) -> bool:
     return bool(
-        word in FILLERS or word in COLOURS or word in NUMBERS or _known(word, SUBJECTS) or _known(word, TRAITS)
+        word in FILLERS
+        or word in COLOURS
+        or word in NUMBERS
+        or _known(word, SUBJECTS)
+        or _known(word, TRAITS)
     )

@@ -69,7 +69,7 @@ def _index_jobs() -> None:
     person = ["platform", "server", "actor_id"]
     op.create_index("ix_jobs_claimable", "jobs", ["state", "claimable_at"])
     op.create_index("ix_jobs_state", "jobs", ["state", "created_at", "id"])
-    op.create_index("ix_jobs_state_person", "jobs", ["state", *person, "created_at"])
+    op.create_index("ix_jobs_state_person", "jobs", ["state", *person, "created_at", "id", "due_at"])
     op.create_index("ix_jobs_person", "jobs", [*person, "created_at", "outcome"])
     op.create_index("ix_jobs_created", "jobs", ["created_at", "outcome"])
     _partial_index("ix_jobs_took", ["model", "created_at"], TOOK)
