@@ -20,7 +20,7 @@ from adapters.terminal import Terminal
 from adapters.web import Web
 from bot import policy
 from bot.catalogue import Catalogue, load
-from bot.config import ProviderSettings, Settings
+from bot.config import Http, Limits, Log, MediaSettings, ProviderSettings, Settings, StoreSettings
 from bot.core import Idle, Studio
 from bot.engine import Engine, Rules
 from bot.errors import CannotStart
@@ -49,6 +49,12 @@ class Installation:
     core: Studio
     engine: Engine | None
     links: Links | None
+    now: Callable[[], float]
+
+    @property
+    def address_note(self) -> Path:
+        """Where a serving process writes the address of its page."""
+        return self.settings.media.folder.parent / "page.address"
 
 
 @contextlib.asynccontextmanager
@@ -56,18 +62,20 @@ async def installation(
     settings: Settings,
     *,
     needs_engine: bool,
+    works: bool = True,
     now: Callable[[], float] = time.time,
     rng: random.Random | None = None,
 ) -> AsyncIterator[Installation]:
     """Build it all. Raises CannotStart where something is not usable.
 
-    With `needs_engine`, another process that runs the engine already is a reason not to start.
+    With `needs_engine`, another process that runs the engine already is a reason not to start. What does not
+    work has no engine: it reads, and orders what another process carries on.
     """
     rng = rng or random.SystemRandom()
     async with AsyncExitStack() as stack:
         catalogue = load()
         store = await stack.enter_async_context(await Store.open(settings.store.url))
-        has_engine = store.try_lock()
+        has_engine = works and store.try_lock()
         if needs_engine and not has_engine:
             raise CannotStart(
                 f"Another process is using the database {settings.store.url}. "
@@ -115,7 +123,19 @@ async def installation(
             now=now,
             rng=rng,
         )
-        yield Installation(settings, catalogue, store, library, clients, web, core, engine, links)
+        yield Installation(settings, catalogue, store, library, clients, web, core, engine, links, now)
+
+
+def demo_settings(folder: Path, *, port: int = 8080) -> Settings:
+    """What `threadreel demo` runs on: one folder for all, and a sandbox with a worker a processor."""
+    return Settings(
+        http=Http(port=port),
+        limits=Limits(at_once=2, at_once_per_person=2, per_day=100_000, per_day_per_person=100_000),
+        store=StoreSettings(url=f"sqlite:///{folder}/threadreel.db"),
+        media=MediaSettings(folder=folder / "media"),
+        providers={"sandbox": ProviderSettings(kind="sandbox")},
+        log=Log(level="warning"),
+    )
 
 
 def _rules(settings: Settings) -> Rules:

@@ -76,6 +76,11 @@ class Studio:
     def catalogue(self) -> Catalogue:
         return self._catalogue
 
+    @property
+    def open(self) -> bool:
+        """Whether orders are taken in."""
+        return self._open
+
     def close(self) -> None:
         """Take in nothing more."""
         self._open = False

@@ -1,4 +1,4 @@
-"""The one HTTP server: health, signed links to kept files, whatever the adapters mount, and the checks on all of it."""
+"""The one HTTP server: health, signed links to kept files, what adapters mount, and the checks on it all."""
 
 from __future__ import annotations
 
@@ -55,9 +55,8 @@ def make_app(
     `host` is what the server listens on, `public_url` the address the world reaches it by: requests for any
     other name are refused, so that no page of a stranger can have a name of its own lead here.
     """
-    app = web.Application(
-        middlewares=[_with_security_headers, _checking(host, public_url)], client_max_size=JSON_LIMIT
-    )
+    app = web.Application(middlewares=[_checking(host, public_url)], client_max_size=JSON_LIMIT)
+    app.on_response_prepare.append(_add_security_headers)
     app.add_routes([*_health(ready), *routes])
     return app
 
@@ -82,7 +81,7 @@ def _health(ready: Ready) -> list[web.RouteDef]:
 
 
 def signed_files(links: Links, path: Callable[[str], Path | None]) -> list[web.RouteDef]:
-    """/files/{digest}: a kept file for who has a signed link to it, such as a provider that fetches its inputs."""
+    """/files/{digest}: a kept file for who has a signed link to it: a provider that fetches its inputs."""
 
     async def file(request: web.Request) -> web.StreamResponse:
         digest = request.match_info["digest"]
@@ -99,21 +98,8 @@ def signed_files(links: Links, path: Callable[[str], Path | None]) -> list[web.R
 # -- checks
 
 
-@web.middleware
-async def _with_security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """On every answer, errors and refusals too. Streams have sent theirs already: see `secure`."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as error:
-        secure(error)
-        raise
-    if not response.prepared:
-        secure(response)
-    return response
-
-
-def secure(response: web.StreamResponse) -> None:
-    """Add the headers that every answer carries; what stands there already is left alone."""
+async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """On every answer: streams, errors and refusals too. What stands there already is left alone."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -140,7 +126,7 @@ def _names(host: str, public_url: str | None) -> frozenset[str]:
 
 
 def _is_ours(name: str | None, names: frozenset[str], *, any_address: bool) -> bool:
-    """A bare address is safe where we listen on all of them: only a name can be led astray (DNS rebinding)."""
+    """Listening everywhere, any bare address is safe: only names can be led astray (DNS rebinding)."""
     return name is not None and (name in names or (any_address and _is_address(name)))
 
 

@@ -10,7 +10,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from bot.config import Limits, Log
 from bot.core import Studio
 from bot.engine import Engine
 from bot.jobs import Actor, Job, JobId, Media, Outcome, State
-from bot.ports import Card, Core, Look, MediaFile, Ready, Waiting, Working
+from bot.ports import Card, Core, Look, MediaFile, Post, Ready, Waiting, Working
 from tests.rig import QUICK, Rig, eventually, rig
 
 ANNA = Actor("terminal", "anna", "anna", "here")
@@ -116,7 +116,7 @@ async def test_a_command_becomes_a_file_in_this_folder(tmp_path: Path) -> None:
         (path,) = typed.saved
         assert path.parent == typed.folder
         assert path.name == "a-red-fox.png"
-        assert Image.open(path).size == (8, 8)
+        assert path.read_bytes().startswith(b"\x89PNG")
         assert "Ready in " in typed.said
 
 
@@ -206,9 +206,7 @@ async def test_every_mistake_is_told_at_once_with_those_about_files(tmp_path: Pa
         assert any(line.startswith("mask: the file") and "it is no file" in line for line in lines)
         assert any(line.startswith("steps: 9999 is too high") for line in lines)
         assert any("did you mean seed?" in line for line in lines)
-        assert any(line.startswith("prompt is missing") for line in lines)
         assert sum((await studio.store.counts()).values()) == 0
-        assert (await studio.stats())["created"] == 0 if "created" in await studio.stats() else True
 
 
 async def test_what_is_no_medium_is_refused_in_words(tmp_path: Path) -> None:
@@ -221,7 +219,7 @@ async def test_what_is_no_medium_is_refused_in_words(tmp_path: Path) -> None:
 # -- how it may end
 
 
-@pytest.mark.parametrize("line", ["hello", "/animte start:a", "/imagine"])
+@pytest.mark.parametrize("line", ["hello", "/animte start:a", "/animate end:a whale"])
 async def test_a_line_with_mistakes_costs_nothing(tmp_path: Path, line: str) -> None:
     async with terminal(tmp_path, engine=False) as (typed, studio):
         assert await typed.ask(line) is Exit.MISTAKES
@@ -258,22 +256,28 @@ async def test_ctrl_c_cancels_the_job_before_it_leaves(tmp_path: Path) -> None:
         await eventually(lambda: "Working" in typed.said, "it runs")
         os.kill(os.getpid(), signal.SIGINT)
         assert await asked is Exit.CANCELLED
-        assert "Asked the provider to stop it." in typed.said
+        assert "Stopping it." in typed.said
         assert "Cancelled by anna. It cost nothing." in typed.said
         (look,) = await typed.core.jobs(ANNA)
         assert look.job.outcome is Outcome.CANCELLED
 
 
-async def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
+async def test_a_second_ctrl_c_leaves_without_waiting_for_the_provider(tmp_path: Path) -> None:
     earlier = signal.getsignal(signal.SIGINT)
-    async with terminal(tmp_path, engine=False) as (typed, studio):
+    async with terminal(tmp_path) as (typed, studio):
+        await studio.misbehave(on="create", fault="never_finish", times=None)
+        await studio.misbehave(on="cancel", fault="status", code=503, times=None)
         asked = asyncio.create_task(typed.ask("/imagine fox"))
-        await eventually(lambda: "Next in the queue" in typed.said, "it waits")
-        await studio.store.close()  # so that the cancel can't end it first
+        await eventually(lambda: "Working" in typed.said, "it runs")
         os.kill(os.getpid(), signal.SIGINT)
+        await eventually(lambda: "Stopping it." in typed.said, "the cancel is asked for")
         os.kill(os.getpid(), signal.SIGINT)
-        with contextlib.suppress(Exception):
-            assert await asked is Exit.CANCELLED
+        assert await asked is Exit.CANCELLED
+        (found,) = await typed.core.jobs(ANNA)
+        assert typed.said.endswith(
+            f"Left. The job may go on; `threadreel get {found.job.id}` saves what it makes.\n"
+        )
+        assert found.job.outcome is None
     assert signal.getsignal(signal.SIGINT) is earlier
 
 
@@ -302,14 +306,10 @@ def test_lines_tell_each_state_once_and_progress_by_quarters() -> None:
     said = io.StringIO()
     console = Console(file=said, force_terminal=False)
     with Follower(Screen(console, console)) as follower:
-        for notice in [
-            Waiting(2),
-            Waiting(2, 30),
-            Waiting(1, 20),
-            Working(),
-            *(Working(n / 100, 9) for n in range(100)),
-        ]:
-            follower.show(notice)
+        for ahead, eta in ((2, None), (2, 30), (1, 20)):
+            follower.show(Waiting(ahead, eta))
+        for fraction in (None, *(n / 100 for n in range(100))):
+            follower.show(Working(fraction, 9))
     assert said.getvalue().splitlines() == [
         "2 jobs are before it.",
         "One job is before it.",
@@ -325,11 +325,12 @@ def test_the_bar_is_honest_about_what_it_doesnt_know() -> None:
     console = Console(file=said, force_terminal=True, _environ={"TERM": "xterm"})
     with Follower(Screen(console, console)) as follower:
         assert follower._bar is not None
+        (task,) = follower._bar.tasks
         follower.show(Working(None))
-        assert follower._bar.tasks[0].total is None
+        assert task.total is None
         follower.show(Working(0.4, 8))
-        assert (follower._bar.tasks[0].total, follower._bar.tasks[0].completed) == (1.0, 0.4)
-        assert follower._bar.tasks[0].description == "Working: 40%. About 8 s left."
+        assert task.percentage == 40
+        assert task.description == "Working: 40%. About 8 s left."
 
 
 def look(text: str) -> Look:
@@ -377,11 +378,10 @@ async def test_a_job_that_is_not_ready_or_not_there_gives_nothing(tmp_path: Path
 
 
 async def test_the_terminal_has_nothing_to_post() -> None:
-    post: Any = replace
     platform = Terminal()
     assert platform.name == place_of(ANNA).partition(":")[0]
     assert await platform.fallback(place_of(ANNA), ANNA) is None
-    post = type("Post", (), {"notice": Working()})()
+    post = Post("job-abc", place_of(ANNA), look("/imagine fox").card, Working(), None)
 
     async def never(posted: Any) -> None:
         raise AssertionError("nothing to save")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import random
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -62,6 +64,10 @@ DELIVERY_TRIES = 300
 log = structlog.get_logger(__name__)
 
 
+class _NotNow(Exception):
+    """A create is under way: what the list shows may be its prediction."""
+
+
 class Steps:
     """One method a step.
 
@@ -97,6 +103,8 @@ class Steps:
         self._link = link
         self._now = now
         self._rng = rng
+        self._creating: Counter[str] = Counter()
+        self._given: deque[str] = deque(maxlen=1000)
 
     # -- submitting
 
@@ -113,7 +121,7 @@ class Steps:
         except (ProviderRefused, BadMedia, NotAPrediction) as error:
             return self._refused(error, FREE)
         try:
-            return Submitted(await client.create(model, inputs))
+            return await self._create(client, model, inputs)
         except TryLater as error:
             return self._requeue(job, error)
         except ProviderRefused as error:
@@ -125,6 +133,17 @@ class Steps:
             log.warning("The answer to a create is no prediction", action="bad_answer", **job.log_context())
             return Again(0.0, "bad_answer", {"detail": error.detail})
 
+    async def _create(self, client: Client, model: Model, inputs: Mapping[str, Json]) -> Submitted:
+        """Note what is under way: nobody who looks for a lost prediction must take this one for theirs."""
+        kind = _kind_of(model, inputs)
+        self._creating[kind] += 1
+        try:
+            prediction = await client.create(model, inputs)
+            self._given.append(prediction.id)
+        finally:
+            self._creating -= Counter([kind])
+        return Submitted(prediction)
+
     async def recover(self, job: Job) -> Fate:
         """It may have been sent: look for it, and never send it blindly again."""
         client = self._clients.get(job.provider)
@@ -134,6 +153,8 @@ class Steps:
             found = await self._find(client, job)
         except TryLater as error:
             return Again(error.retry_after or backoff(job.tries, self._rng), job.code, job.facts)
+        except _NotNow:
+            return Again(1.0, job.code, job.facts)
         except (ProviderRefused, NotAPrediction, LostAnswer):
             return self._unknown(job)
         if found:
@@ -155,8 +176,13 @@ class Steps:
         since = (job.submitted_at or job.created_at) - 120
         alike = [p async for p in _listed(client, since) if _made_of(p, model, job.inputs)]
         taken = await self._store.known_predictions([p.id for p in alike])
-        free = [p for p in alike if p.id not in taken]
-        return min(free, key=lambda p: p.created_at or 0, default=None)
+        if self._creating[_kind_of(model, job.inputs)]:
+            raise _NotNow
+        free = [p for p in alike if p.id not in taken and p.id not in self._given]
+        found = min(free, key=lambda p: p.created_at or 0, default=None)
+        if found is not None:
+            self._given.append(found.id)
+        return found
 
     async def _on_the_wire(self, client: Client, model: Model, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """The inputs as the provider takes them: files become URLs."""
@@ -352,8 +378,17 @@ def _made_of(prediction: Prediction, model: Model, inputs: Mapping[str, Json]) -
     """Whether these are the prediction's inputs; files are left out, as each upload has a URL of its own."""
     if model.version not in ("", prediction.version) and prediction.model != model.full_name:
         return False
-    files = {entry.name for entry in model.inputs if entry.type in (Type.FILE, Type.FILES)}
-    return all(prediction.input.get(name) == value for name, value in inputs.items() if name not in files)
+    return all(prediction.input.get(name) == value for name, value in _without_files(model, inputs).items())
+
+
+def _kind_of(model: Model, inputs: Mapping[str, Json]) -> str:
+    """What `_made_of` can't tell apart has the same kind."""
+    return json.dumps([model.command, _without_files(model, inputs)], sort_keys=True)
+
+
+def _without_files(model: Model, inputs: Mapping[str, Json]) -> dict[str, Json]:
+    files = {entry.name for entry in model.inputs if entry.is_file}
+    return {name: value for name, value in inputs.items() if name not in files}
 
 
 def _model_failed(message: str, cost: Decimal | None) -> GiveUp:

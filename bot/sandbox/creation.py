@@ -45,6 +45,7 @@ def read_order(
         input=body["input"],
         api=api,
         origin=str(request.url.origin()),
+        wait=_wait(request),
         cancel_after=_cancel_after(request),
         webhook=webhook,
         events=frozenset(body.get("webhook_events_filter") or DEFAULT_EVENTS),
@@ -52,14 +53,13 @@ def read_order(
 
 
 async def answer_created(
-    request: web.Request, workshop: Workshop, prediction: Prediction, *, status: int, waiting_status: int
+    workshop: Workshop, prediction: Prediction, *, status: int, waiting_status: int
 ) -> web.Response:
     """`status` is for one that was made, `waiting_status` for one that took longer than it was waited for."""
     headers = {"Location": f"{prediction.order.api}/v1/predictions/{prediction.id}"}
-    seconds = _wait(request)
-    if seconds is None:
+    if prediction.order.wait is None:
         return answer(as_json(prediction), status=status, headers=headers)
-    await workshop.book.wait(prediction, seconds)
+    await workshop.book.wait(prediction, prediction.order.wait)
     ended = prediction.ended
     return answer(
         as_waited_json(prediction, seen_ending=ended),

@@ -81,9 +81,7 @@ class GatewayApi:
         passed_on = {key: body[key] for key in body if not key.startswith("webhook")}
         order = creation.read_order(request, model, passed_on, api=REPLICATE, any_webhook=False)
         prediction = self._workshop.take(order)
-        return await creation.answer_created(
-            request, self._workshop, prediction, status=200, waiting_status=200
-        )
+        return await creation.answer_created(self._workshop, prediction, status=200, waiting_status=200)
 
     async def get_prediction(self, request: web.Request) -> web.Response:
         prediction = self._workshop.book.find(request.match_info["id"])

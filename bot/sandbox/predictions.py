@@ -41,13 +41,14 @@ class Status(StrEnum):
 class Order:
     """What somebody asks for. `api` stands before /v1 in the prediction's `urls`, `origin` before /out.
 
-    `cancel_after` is in seconds.
+    `wait` is for how many seconds the request may be held, `cancel_after` after how many the prediction ends.
     """
 
     model: Model
     input: Mapping[str, Json]
     api: str
     origin: str
+    wait: float | None = None
     cancel_after: float | None = None
     webhook: str | None = None
     events: frozenset[str] = frozenset()

@@ -101,9 +101,7 @@ class ReplicateApi:
         api = str(request.url.origin())
         order = creation.read_order(request, model, body, api=api, any_webhook=self._any_webhook)
         prediction = self._workshop.take(order)
-        return await creation.answer_created(
-            request, self._workshop, prediction, status=201, waiting_status=202
-        )
+        return await creation.answer_created(self._workshop, prediction, status=201, waiting_status=202)
 
     async def get_prediction(self, request: web.Request) -> web.Response:
         return answer(as_json(self._prediction(request)))

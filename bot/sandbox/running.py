@@ -88,12 +88,9 @@ class Drawing:
                     await self._process(prediction, files)
         except ModelError as error:
             self._fail(prediction, str(error))
-        except Exception:
+        except Exception as error:
             log.exception("drawing failed")
-            self._fail(
-                prediction,
-                "Prediction failed for an unknown reason. It might have run out of memory? (E1000)",
-            )
+            self._fail(prediction, f"{type(error).__name__}: {error} (E1000)")
 
     async def _process(self, prediction: Prediction, files: Files) -> None:
         self._book.start(prediction)

@@ -55,7 +55,7 @@ class Sandbox:
         now: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
-        self._workshop = Workshop(
+        self.workshop = Workshop(
             catalogue,
             make,
             boot_seconds=boot_seconds,
@@ -67,14 +67,14 @@ class Sandbox:
             now=now,
             rng=rng or random.Random(),  # noqa: S311  seeds of pictures
         )
-        replicate = ReplicateApi(self._workshop, any_webhook=allow_webhooks)
+        replicate = ReplicateApi(self.workshop, any_webhook=allow_webhooks)
         self._has_files = kind == "replicate"
-        self._api = replicate if kind == "replicate" else GatewayApi(self._workshop)
+        self._api = replicate if kind == "replicate" else GatewayApi(self.workshop)
         budgets = {
             "create": Budget(creates_per_minute, "creating predictions", now),
             "other": Budget(others_per_minute, "all other endpoints", now),
         }
-        self._guard = Guard(self._workshop, self._api, model_of, token=token, budgets=budgets)
+        self._guard = Guard(self.workshop, self._api, model_of, token=token, budgets=budgets)
 
     @property
     def prefix(self) -> str:
@@ -82,7 +82,7 @@ class Sandbox:
         return self._api.prefix
 
     def misbehave(self, rule: Rule) -> None:
-        self._workshop.rules.add(rule)
+        self.workshop.rules.add(rule)
 
     def idle_seconds(self) -> float:
         """Since the last request, or the start."""
@@ -91,16 +91,16 @@ class Sandbox:
     def app(self) -> web.Application:
         """The application; it can be served once."""
         app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._guard.middleware()])
-        for part in (self._api, Delivery(self._workshop, has_uploads=self._has_files), Admin(self._workshop)):
+        for part in (self._api, Delivery(self.workshop, has_uploads=self._has_files), Admin(self.workshop)):
             app.add_routes(part.routes())
         app.cleanup_ctx.append(self._working)
         return app
 
     async def _working(self, app: web.Application) -> AsyncIterator[None]:
-        await self._workshop.open()
+        await self.workshop.open()
         self._guard.last_request = asyncio.get_running_loop().time()
         yield
-        await self._workshop.close()
+        await self.workshop.close()
 
 
 @contextlib.asynccontextmanager

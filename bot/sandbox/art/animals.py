@@ -54,20 +54,65 @@ class Coat:
     whiskers: bool = False
 
 
-COATS: Mapping[str, Coat] = {"fox": Coat((232, 112, 44), socks=(74, 42, 44), ear_tips=(74, 42, 44),
-    face="mask", tail="brush", tail_tip=WHITE, cheeks=0.3), "wolf": Coat((124, 132, 148), (228, 230, 236),
-    ear_tips=(80, 86, 102), face="mask", tail="brush", tail_tip=(220, 224, 232), cheeks=0.29),
-    "cat": Coat((150, 140, 150), ear_inside=(236, 168, 168), nose=(226, 130, 136), tail="thin",
-    whiskers=True), "dog": Coat((196, 142, 88), (250, 236, 214), ears="floppy", ear_inside=(130, 84, 52),
-    tail="thin", cheeks=0.23), "bear": Coat((132, 88, 62), (206, 164, 122), ears="round",
-    ear_inside=(190, 140, 110), tail="none", cheeks=0.26), "panda": Coat((248, 246, 242), (248, 246, 242),
-    (48, 46, 54), ears="round", ear_inside=(48, 46, 54), ear_tips=(48, 46, 54), tail="none",
-    eye_ring=(48, 46, 54), cheeks=0.27), "rabbit": Coat((206, 188, 176), ears="long",
-    ear_inside=(240, 176, 178), nose=(230, 140, 146), tail="puff"), "lion": Coat((232, 176, 88),
-    (250, 226, 176), ears="round", tail="tuft", tail_tip=(150, 84, 40), mane=(176, 98, 44)),
-    "tiger": Coat((240, 146, 54), ears="round", tail="thin", stripes=(58, 40, 42), tail_tip=(58, 40, 42),
-    nose=(226, 130, 126), whiskers=True, cheeks=0.26), "mouse": Coat((172, 170, 182), ears="dish",
-    ear_inside=(240, 180, 184), nose=(232, 130, 140), whiskers=True)}  # fmt: skip
+COATS: Mapping[str, Coat] = {
+    "fox": Coat(
+        (232, 112, 44),
+        socks=(74, 42, 44),
+        ear_tips=(74, 42, 44),
+        face="mask",
+        tail="brush",
+        tail_tip=WHITE,
+        cheeks=0.3,
+    ),
+    "wolf": Coat(
+        (124, 132, 148),
+        (228, 230, 236),
+        ear_tips=(80, 86, 102),
+        face="mask",
+        tail="brush",
+        tail_tip=(220, 224, 232),
+        cheeks=0.29,
+    ),
+    "cat": Coat(
+        (150, 140, 150), ear_inside=(236, 168, 168), nose=(226, 130, 136), tail="thin", whiskers=True
+    ),
+    "dog": Coat(
+        (196, 142, 88), (250, 236, 214), ears="floppy", ear_inside=(130, 84, 52), tail="thin", cheeks=0.23
+    ),
+    "bear": Coat(
+        (132, 88, 62), (206, 164, 122), ears="round", ear_inside=(190, 140, 110), tail="none", cheeks=0.26
+    ),
+    "panda": Coat(
+        (248, 246, 242),
+        (248, 246, 242),
+        (48, 46, 54),
+        ears="round",
+        ear_inside=(48, 46, 54),
+        ear_tips=(48, 46, 54),
+        tail="none",
+        eye_ring=(48, 46, 54),
+        cheeks=0.27,
+    ),
+    "rabbit": Coat(
+        (206, 188, 176), ears="long", ear_inside=(240, 176, 178), nose=(230, 140, 146), tail="puff"
+    ),
+    "lion": Coat(
+        (232, 176, 88), (250, 226, 176), ears="round", tail="tuft", tail_tip=(150, 84, 40), mane=(176, 98, 44)
+    ),
+    "tiger": Coat(
+        (240, 146, 54),
+        ears="round",
+        tail="thin",
+        stripes=(58, 40, 42),
+        tail_tip=(58, 40, 42),
+        nose=(226, 130, 126),
+        whiskers=True,
+        cheeks=0.26,
+    ),
+    "mouse": Coat(
+        (172, 170, 182), ears="dish", ear_inside=(240, 180, 184), nose=(232, 130, 140), whiskers=True
+    ),
+}
 
 
 BREEDS: Mapping[str, tuple[Colour, ...]] = {

@@ -70,8 +70,15 @@ def emboss(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
 
 
-STYLES: Mapping[str, Callable[[Image.Image], Image.Image]] = {"grey": grey, "sepia": sepia,
-    "sketch": sketch, "paint": paint, "pixel": pixel, "neon": neon, "soft": soft}  # fmt: skip
+STYLES: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+    "grey": grey,
+    "sepia": sepia,
+    "sketch": sketch,
+    "paint": paint,
+    "pixel": pixel,
+    "neon": neon,
+    "soft": soft,
+}
 
 
 def styled(picture: Image.Image, styles: tuple[str, ...]) -> Image.Image:

@@ -208,13 +208,19 @@ def _foggy(picture: Image.Image) -> Image.Image:
     return Image.composite(Image.new("RGB", picture.size, (222, 226, 232)), picture, mask)
 
 
-LIGHTS: Mapping[str, Callable[[Image.Image], Image.Image]] = {"night": lambda p: _multiplied(p,
-    (46, 58, 128), (96, 108, 170), 0.82), "sunset": lambda p: ImageEnhance.Brightness(_multiplied(p,
-    (214, 128, 170), (255, 176, 104), 0.85)).enhance(1.12),
-    "dawn": lambda p: ImageEnhance.Brightness(_multiplied(p, (206, 186, 240), (255, 222, 206),
-    0.9)).enhance(1.1), "winter": _snowy, "autumn": _autumnal,
-    "rain": lambda p: _multiplied(ImageEnhance.Color(p).enhance(0.6), (140, 152, 176), (170, 180, 196),
-    0.8), "fog": _foggy}  # fmt: skip
+LIGHTS: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+    "night": lambda p: _multiplied(p, (46, 58, 128), (96, 108, 170), 0.82),
+    "sunset": lambda p: ImageEnhance.Brightness(
+        _multiplied(p, (214, 128, 170), (255, 176, 104), 0.85)
+    ).enhance(1.12),
+    "dawn": lambda p: ImageEnhance.Brightness(_multiplied(p, (206, 186, 240), (255, 222, 206), 0.9)).enhance(
+        1.1
+    ),
+    "winter": _snowy,
+    "autumn": _autumnal,
+    "rain": lambda p: _multiplied(ImageEnhance.Color(p).enhance(0.6), (140, 152, 176), (170, 180, 196), 0.8),
+    "fog": _foggy,
+}
 
 
 def _starred(picture: Image.Image, change: Change) -> Image.Image:
@@ -247,16 +253,17 @@ def _filter(change: Change) -> None:
         change.becomes(picture, "filter")
 
 
-TREATMENTS: tuple[tuple[str, Callable[[Image.Image], Image.Image]],
-    ...] = (("3d clay plastic sculpture lego emboss embossed relief", filters.emboss),
+TREATMENTS: tuple[tuple[str, Callable[[Image.Image], Image.Image]], ...] = (
+    ("3d clay plastic sculpture lego emboss embossed relief", filters.emboss),
     ("cartoon anime comic illustration ghibli", lambda p: ImageOps.posterize(filters.paint(p), 4)),
     ("blur blurry blurred", lambda p: p.filter(ImageFilter.GaussianBlur(max(p.size) / 90))),
     ("sharp sharpen sharper crisp", lambda p: p.filter(ImageFilter.UnsharpMask(3, 160, 2))),
-    ("bright brighten brighter", lambda p: ImageEnhance.Brightness(p).enhance(1.35)), ("darken darker dim",
-    lambda p: ImageEnhance.Brightness(p).enhance(0.62)), ("contrast dramatic",
-    lambda p: ImageEnhance.Contrast(p).enhance(1.5)), ("vivid vibrant saturated colorful colourful",
-    lambda p: ImageEnhance.Color(p).enhance(1.8)),
-    ("invert inverted negative", ImageOps.invert))  # fmt: skip
+    ("bright brighten brighter", lambda p: ImageEnhance.Brightness(p).enhance(1.35)),
+    ("darken darker dim", lambda p: ImageEnhance.Brightness(p).enhance(0.62)),
+    ("contrast dramatic", lambda p: ImageEnhance.Contrast(p).enhance(1.5)),
+    ("vivid vibrant saturated colorful colourful", lambda p: ImageEnhance.Color(p).enhance(1.8)),
+    ("invert inverted negative", ImageOps.invert),
+)
 
 
 def _populate(change: Change) -> None:

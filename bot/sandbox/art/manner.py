@@ -11,9 +11,15 @@ from bot.sandbox.art.words import rng_of
 from bot.sandbox.work import Json
 
 SCHEDULERS: Mapping[str, float] = {
-    "DDIM": 0.3, "K_EULER": 0.0, "DPMSolverMultistep": 0.0, "K_EULER_ANCESTRAL": 0.8, "PNDM": 0.4,
-    "KLMS": 0.5, "HeunDiscrete": 0.2, "KarrasDPM": 0.1,
-}  # fmt: skip
+    "DDIM": 0.3,
+    "K_EULER": 0.0,
+    "DPMSolverMultistep": 0.0,
+    "K_EULER_ANCESTRAL": 0.8,
+    "PNDM": 0.4,
+    "KLMS": 0.5,
+    "HeunDiscrete": 0.2,
+    "KarrasDPM": 0.1,
+}
 """How much more grain a scheduler leaves, in steps of 255."""
 
 

@@ -272,5 +272,12 @@ def _block(land: Land, wall: Array, tone: Colour, window: Colour, depth: int) ->
                 land.back.fill(pane, window, opacity=0.3 + 0.22 * depth)
 
 
-PLACES: Mapping[str, Callable[[Land], None]] = {"forest": _forest, "desert": _desert, "sea": _sea,
-    "beach": _beach, "underwater": _underwater, "space": _space, "city": _city}  # fmt: skip
+PLACES: Mapping[str, Callable[[Land], None]] = {
+    "forest": _forest,
+    "desert": _desert,
+    "sea": _sea,
+    "beach": _beach,
+    "underwater": _underwater,
+    "space": _space,
+    "city": _city,
+}

@@ -19,18 +19,44 @@ from bot.sandbox.art.progress import Tick
 from bot.sandbox.art.weather import Weather
 from bot.sandbox.art.words import Idea, Subject, rng_of, understand
 
-HOMES: Mapping[str, tuple[str, str]] = {"whale": ("place", "sea"), "boat": ("place", "sea"),
-    "fish": ("place", "underwater"), "turtle": ("place", "beach"), "rocket": ("place", "space"),
-    "astronaut": ("place", "space"), "planet": ("place", "space"), "monolith": ("place", "desert"),
-    "cactus": ("place", "desert"), "palm": ("place", "beach"), "penguin": ("season", "winter"),
-    "snowman": ("season", "winter"), "cherry": ("season", "bloom"), "flower": ("season", "bloom"),
-    "butterfly": ("season", "bloom"), "deer": ("place", "forest"), "owl": ("place", "forest"),
-    "mushroom": ("place", "forest"), "lighthouse": ("place", "sea"), "car": ("place", "city")}  # fmt: skip
+HOMES: Mapping[str, tuple[str, str]] = {
+    "whale": ("place", "sea"),
+    "boat": ("place", "sea"),
+    "fish": ("place", "underwater"),
+    "turtle": ("place", "beach"),
+    "rocket": ("place", "space"),
+    "astronaut": ("place", "space"),
+    "planet": ("place", "space"),
+    "monolith": ("place", "desert"),
+    "cactus": ("place", "desert"),
+    "palm": ("place", "beach"),
+    "penguin": ("season", "winter"),
+    "snowman": ("season", "winter"),
+    "cherry": ("season", "bloom"),
+    "flower": ("season", "bloom"),
+    "butterfly": ("season", "bloom"),
+    "deer": ("place", "forest"),
+    "owl": ("place", "forest"),
+    "mushroom": ("place", "forest"),
+    "lighthouse": ("place", "sea"),
+    "car": ("place", "city"),
+}
 """Where a figure is at home when the prompt doesn't say: which trait it decides, and how."""
 
-DWELLERS: Mapping[str, str] = {"forest": "deer", "desert": "cactus", "sea": "boat", "underwater": "fish",
-    "beach": "turtle", "space": "rocket", "city": "car", "mountains": "balloon", "winter": "snowman",
-    "bloom": "butterfly", "autumn": "mushroom", "summer": "tree"}  # fmt: skip
+DWELLERS: Mapping[str, str] = {
+    "forest": "deer",
+    "desert": "cactus",
+    "sea": "boat",
+    "underwater": "fish",
+    "beach": "turtle",
+    "space": "rocket",
+    "city": "car",
+    "mountains": "balloon",
+    "winter": "snowman",
+    "bloom": "butterfly",
+    "autumn": "mushroom",
+    "summer": "tree",
+}
 """Who is found in a landscape that a prompt left empty, by its place or else its season."""
 
 

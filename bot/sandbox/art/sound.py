@@ -147,9 +147,19 @@ def _bass(freq: float, length: float) -> Array:
     ) * _envelope(t, 0.004, 0.04)
 
 
-INSTRUMENTS: Mapping[str, Callable[[float, float], Array]] = {"piano": _piano, "electric": _electric,
-    "guitar": _guitar, "distorted": _distorted, "bell": _bell, "vibes": _vibes, "synth": _synth,
-    "strings": _strings, "organ": _organ, "flute": _flute, "reed": _reed}  # fmt: skip
+INSTRUMENTS: Mapping[str, Callable[[float, float], Array]] = {
+    "piano": _piano,
+    "electric": _electric,
+    "guitar": _guitar,
+    "distorted": _distorted,
+    "bell": _bell,
+    "vibes": _vibes,
+    "synth": _synth,
+    "strings": _strings,
+    "organ": _organ,
+    "flute": _flute,
+    "reed": _reed,
+}
 
 
 def _kick() -> Array:
@@ -194,41 +204,72 @@ class Style:
 
 
 KIT: Mapping[str, float] = {"kick": 1.0, "snare": 0.8, "hat": 0.45}
-GENRES: Mapping[str, Style] = {"funk funky disco groove soul": Style(106, 0.04, 0.85, 0.8, 0.08, 1.0,
-    DORIAN, {"synth": 0.8}, {"electric": 0.5}, {**KIT, "offbeat": 0.4}),
-    "jazz swing bebop blues": Style(126, 0.3, 0.6, 0.6, 0.2, 0.9, BLUES, {"reed": 0.7}, {"electric": 0.6},
-    {"ride": 0.5, "kick": 0.4, "snare": 0.2}), "rap hip hop hiphop trap beat beats": Style(88, 0.08, 0.6,
-    0.55, 0.1, 1.1, MINOR, {"bell": 0.35}, {"electric": 0.5}, {**KIT, "kick": 1.2}),
-    "rock metal punk grunge": Style(132, 0.0, 0.8, 0.85, 0.12, 1.0, MINOR, {"distorted": 0.5},
-    {"distorted": 0.8}, {**KIT, "snare": 1.0}), "techno house edm dance trance electro rave": Style(128,
-    0.0, 0.9, 0.9, 0.18, 1.0, MINOR, {"synth": 0.7}, {"strings": 0.4}, {"four": 1.1, "offbeat": 0.6,
-    "snare": 0.5}), "ambient drone calm meditation dreamy soundscape space": Style(66, 0.0, 0.25, 0.45, 0.6,
-    0.4, MAJOR, {"bell": 0.4}, {"strings": 0.9}, {}),
-    "classical orchestra symphony orchestral baroque": Style(92, 0.0, 0.55, 0.65, 0.4, 0.5, MAJOR,
-    {"piano": 0.6}, {"strings": 0.8}, {}), "reggae dub ska": Style(78, 0.05, 0.5, 0.6, 0.25, 1.2, MAJOR,
-    {"reed": 0.4}, {"organ": 0.6}, {"kick": 0.9, "snare": 0.6, "hat": 0.3}),
-    "lofi chill chillhop study": Style(80, 0.12, 0.4, 0.35, 0.25, 0.8, DORIAN, {"piano": 0.5},
-    {"electric": 0.7}, {"kick": 0.8, "snare": 0.5, "hat": 0.25}),
-    "country folk bluegrass acoustic": Style(112, 0.0, 0.6, 0.7, 0.12, 0.7, MAJOR, {"guitar": 0.8},
-    {"guitar": 0.7}, {"kick": 0.4, "hat": 0.25}), "pop happy summer": Style(116, 0.0, 0.65, 0.8, 0.15, 0.9,
-    MAJOR, {"synth": 0.6}, {"piano": 0.6}, KIT)}  # fmt: skip
-VOICES: Mapping[str, str] = {"piano keys keyboard": "piano", "rhodes electric": "electric",
-    "guitar banjo ukulele strumming": "guitar", "bell bells chimes church": "bell",
-    "vibes vibraphone marimba xylophone": "vibes", "synth synthesizer arpeggio": "synth",
-    "violin strings cello orchestra choir": "strings", "organ accordion": "organ", "flute whistle": "flute",
-    "sax saxophone trumpet horn brass clarinet": "reed"}  # fmt: skip
-SEEDS: Mapping[str, tuple[Style, float, float]] = {"vibes": (Style(100, 0.0, 0.5, 0.7, 0.3, 0.4, MAJOR,
-    {"vibes": 0.9}, {}, {}), 1.0, 0.0), "marim": (Style(112, 0.0, 0.8, 0.6, 0.15, 0.3, MAJOR,
-    {"vibes": 1.0}, {"vibes": 0.4}, {}), 1.0, 0.0), "agile": (Style(138, 0.0, 1.0, 0.85, 0.1, 0.5, MINOR,
-    {"synth": 0.9}, {}, {"hat": 0.4}), 1.0, 0.0), "motorway": (Style(124, 0.0, 0.7, 0.5, 0.35, 1.1, MINOR,
-    {}, {"organ": 0.5}, {"four": 0.6}), 0.75, 0.0), "og_beat": (Style(90, 0.06, 0.6, 0.7, 0.08, 0.9, MINOR,
-    {}, {}, KIT), 1.0, 0.0), "mask_beat_lines_80": (Style(94, 0.0, 0.7, 0.7, 0.05, 0.8, MINOR, {},
-    {"synth": 0.4}, KIT), 1.0, 0.8), "mask_gradient_dark": (Style(84, 0.0, 0.4, 0.3, 0.4, 0.9, MINOR, {},
-    {"strings": 0.7}, {}), 0.35, 0.0), "mask_gradient_top_70": (Style(96, 0.0, 0.5, 0.5, 0.2, 0.9, MINOR,
-    {}, {"strings": 0.5}, {}), 0.55, 0.0), "mask_graident_top_fifth_75": (Style(98, 0.0, 0.5, 0.6, 0.2, 0.9,
-    MINOR, {}, {"strings": 0.5}, {}), 0.75, 0.0), "mask_top_third_75": (Style(100, 0.0, 0.5, 0.5, 0.15, 0.9,
-    MINOR, {}, {"organ": 0.4}, {}), 0.6, 0.0), "mask_top_third_95": (Style(102, 0.0, 0.5, 0.5, 0.15, 0.9,
-    MINOR, {}, {"organ": 0.4}, {}), 0.45, 0.0)}  # fmt: skip
+BRUSHES: Mapping[str, float] = {"ride": 0.5, "kick": 0.4, "snare": 0.2}
+FLOOR: Mapping[str, float] = {"four": 1.1, "offbeat": 0.6, "snare": 0.5}
+SOFT: Mapping[str, float] = {"kick": 0.85, "snare": 0.55, "hat": 0.28}
+STOMP: Mapping[str, float] = {"kick": 0.4, "hat": 0.25}
+
+GENRES: Mapping[str, Style] = {
+    "funk funky disco groove soul": Style(
+        106, 0.04, 0.85, 0.8, 0.08, 1.0, DORIAN, {"synth": 0.8}, {"electric": 0.5}, {**KIT, "offbeat": 0.4}
+    ),
+    "jazz swing bebop blues": Style(
+        126, 0.3, 0.6, 0.6, 0.2, 0.9, BLUES, {"reed": 0.7}, {"electric": 0.6}, BRUSHES
+    ),
+    "rap hip hop hiphop trap beat beats": Style(
+        88, 0.08, 0.6, 0.55, 0.1, 1.1, MINOR, {"bell": 0.35}, {"electric": 0.5}, {**KIT, "kick": 1.2}
+    ),
+    "rock metal punk grunge": Style(
+        132, 0.0, 0.8, 0.85, 0.12, 1.0, MINOR, {"distorted": 0.5}, {"distorted": 0.8}, {**KIT, "snare": 1.0}
+    ),
+    "techno house edm dance trance electro rave": Style(
+        128, 0.0, 0.9, 0.9, 0.18, 1.0, MINOR, {"synth": 0.7}, {"strings": 0.4}, FLOOR
+    ),
+    "ambient drone calm meditation dreamy soundscape space": Style(
+        66, 0.0, 0.25, 0.45, 0.6, 0.4, MAJOR, {"bell": 0.4}, {"strings": 0.9}, {}
+    ),
+    "classical orchestra symphony orchestral baroque": Style(
+        92, 0.0, 0.55, 0.65, 0.4, 0.5, MAJOR, {"piano": 0.6}, {"strings": 0.8}, {}
+    ),
+    "reggae dub ska": Style(78, 0.05, 0.5, 0.6, 0.25, 1.2, MAJOR, {"reed": 0.4}, {"organ": 0.6}, SOFT),
+    "lofi chill chillhop study": Style(
+        80, 0.12, 0.4, 0.35, 0.25, 0.8, DORIAN, {"piano": 0.5}, {"electric": 0.7}, SOFT
+    ),
+    "country folk bluegrass acoustic": Style(
+        112, 0.0, 0.6, 0.7, 0.12, 0.7, MAJOR, {"guitar": 0.8}, {"guitar": 0.7}, STOMP
+    ),
+    "pop happy summer": Style(116, 0.0, 0.65, 0.8, 0.15, 0.9, MAJOR, {"synth": 0.6}, {"piano": 0.6}, KIT),
+}
+"""By the words that call for it; the figures are in the order of Style's."""
+VOICES: Mapping[str, str] = {
+    "piano keys keyboard": "piano",
+    "rhodes electric": "electric",
+    "guitar banjo ukulele strumming": "guitar",
+    "bell bells chimes church": "bell",
+    "vibes vibraphone marimba xylophone": "vibes",
+    "synth synthesizer arpeggio": "synth",
+    "violin strings cello orchestra choir": "strings",
+    "organ accordion": "organ",
+    "flute whistle": "flute",
+    "sax saxophone trumpet horn brass clarinet": "reed",
+}
+SEEDS: Mapping[str, tuple[Style, float, float]] = {
+    "vibes": (Style(100, 0.0, 0.5, 0.7, 0.3, 0.4, MAJOR, {"vibes": 0.9}, {}, {}), 1.0, 0.0),
+    "marim": (Style(112, 0.0, 0.8, 0.6, 0.15, 0.3, MAJOR, {"vibes": 1.0}, {"vibes": 0.4}, {}), 1.0, 0.0),
+    "agile": (Style(138, 0.0, 1.0, 0.85, 0.1, 0.5, MINOR, {"synth": 0.9}, {}, {"hat": 0.4}), 1.0, 0.0),
+    "motorway": (Style(124, 0.0, 0.7, 0.5, 0.35, 1.1, MINOR, {}, {"organ": 0.5}, {"four": 0.6}), 0.75, 0.0),
+    "og_beat": (Style(90, 0.06, 0.6, 0.7, 0.08, 0.9, MINOR, {}, {}, KIT), 1.0, 0.0),
+    "mask_beat_lines_80": (Style(94, 0.0, 0.7, 0.7, 0.05, 0.8, MINOR, {}, {"synth": 0.4}, KIT), 1.0, 0.8),
+    "mask_gradient_dark": (Style(84, 0.0, 0.4, 0.3, 0.4, 0.9, MINOR, {}, {"strings": 0.7}, {}), 0.35, 0.0),
+    "mask_gradient_top_70": (Style(96, 0.0, 0.5, 0.5, 0.2, 0.9, MINOR, {}, {"strings": 0.5}, {}), 0.55, 0.0),
+    "mask_graident_top_fifth_75": (
+        Style(98, 0.0, 0.5, 0.6, 0.2, 0.9, MINOR, {}, {"strings": 0.5}, {}),
+        0.75,
+        0.0,
+    ),
+    "mask_top_third_75": (Style(100, 0.0, 0.5, 0.5, 0.15, 0.9, MINOR, {}, {"organ": 0.4}, {}), 0.6, 0.0),
+    "mask_top_third_95": (Style(102, 0.0, 0.5, 0.5, 0.15, 0.9, MINOR, {}, {"organ": 0.4}, {}), 0.45, 0.0),
+}
 """Each seed image: the music it stands for, how much treble it lets through, how deep its beat gates."""
 
 

@@ -11,47 +11,92 @@ import numpy as np
 
 from bot.sandbox.art.brush import Colour
 
-SUBJECTS: Mapping[str, str] = {word: figure for figure, words in {"fox": "fox vixen",
-    "wolf": "wolf coyote husky", "cat": "cat kitten kitty lynx", "dog": "dog puppy hound corgi",
-    "bear": "bear teddy", "panda": "panda", "rabbit": "rabbit bunny hare", "lion": "lion lioness",
-    "tiger": "tiger leopard", "mouse": "mouse rat hamster mice",
-    "bird": "bird sparrow robin finch parrot duck", "owl": "owl", "penguin": "penguin",
-    "fish": "fish goldfish shark", "whale": "whale dolphin orca",
-    "horse": "horse pony stallion donkey cow zebra", "unicorn": "unicorn pegasus",
-    "deer": "deer stag doe moose reindeer elk", "elephant": "elephant mammoth", "turtle": "turtle tortoise",
-    "butterfly": "butterfly moth butterflies", "dragon": "dragon dinosaur",
-    "person": "person man boy king wizard knight hero human people child farmer sailor",
-    "girl": "girl woman lady princess queen witch 1girl", "astronaut": "astronaut cosmonaut spaceman",
-    "robot": "robot android droid cyborg machine", "car": "car taxi truck bus automobile vehicle",
-    "boat": "boat ship sailboat yacht sailing", "train": "train locomotive railway",
-    "rocket": "rocket spaceship spacecraft shuttle", "balloon": "balloon airship",
-    "house": "house cottage cabin home hut barn", "castle": "castle palace fortress fantasy",
-    "lighthouse": "lighthouse", "tower": "tower ruin temple", "monolith": "monolith obelisk",
-    "tree": "tree oak maple", "cherry": "cherry sakura hanami plum wisteria", "pine": "pine fir spruce",
-    "palm": "palm", "flower": "rose tulip sunflower daisy", "mushroom": "mushroom toadstool fungus",
-    "cactus": "cactus cacti", "cup": "cup mug coffee tea teapot", "snowman": "snowman",
-    "planet": "planet saturn jupiter mars"}.items() for word in words.split()}  # fmt: skip
+SUBJECTS: Mapping[str, str] = {
+    word: figure
+    for figure, words in {
+        "fox": "fox vixen",
+        "wolf": "wolf coyote husky",
+        "cat": "cat kitten kitty lynx",
+        "dog": "dog puppy hound corgi",
+        "bear": "bear teddy",
+        "panda": "panda",
+        "rabbit": "rabbit bunny hare",
+        "lion": "lion lioness",
+        "tiger": "tiger leopard",
+        "mouse": "mouse rat hamster mice",
+        "bird": "bird sparrow robin finch parrot duck",
+        "owl": "owl",
+        "penguin": "penguin",
+        "fish": "fish goldfish shark",
+        "whale": "whale dolphin orca",
+        "horse": "horse pony stallion donkey cow zebra",
+        "unicorn": "unicorn pegasus",
+        "deer": "deer stag doe moose reindeer elk",
+        "elephant": "elephant mammoth",
+        "turtle": "turtle tortoise",
+        "butterfly": "butterfly moth",
+        "dragon": "dragon dinosaur",
+        "person": "person man boy king wizard knight hero human people child farmer sailor",
+        "girl": "girl woman lady princess queen witch 1girl",
+        "astronaut": "astronaut cosmonaut spaceman",
+        "robot": "robot android droid cyborg machine",
+        "car": "car taxi truck bus automobile vehicle",
+        "boat": "boat ship sailboat yacht sailing",
+        "train": "train locomotive railway",
+        "rocket": "rocket spaceship spacecraft shuttle",
+        "balloon": "balloon airship",
+        "house": "house cottage cabin home hut barn",
+        "castle": "castle palace fortress fantasy",
+        "lighthouse": "lighthouse",
+        "tower": "tower ruin temple",
+        "monolith": "monolith obelisk",
+        "tree": "tree oak maple",
+        "cherry": "cherry sakura hanami plum wisteria",
+        "pine": "pine fir spruce",
+        "palm": "palm",
+        "flower": "rose tulip sunflower daisy",
+        "mushroom": "mushroom toadstool fungus",
+        "cactus": "cactus cacti",
+        "cup": "cup mug coffee tea teapot",
+        "snowman": "snowman",
+        "planet": "planet saturn jupiter mars",
+    }.items()
+    for word in words.split()
+}
+"""The word of a prompt -> the figure that is drawn for it."""
 
-TRAITS: Mapping[str, tuple[str, str]] = {word: (slot, value) for slot,
-    values in {"place": {"forest": "forest wood woods jungle woodland",
-    "desert": "desert dune sahara canyon", "sea": "sea ocean wave lake water river harbour harbor",
-    "underwater": "underwater reef coral submarine", "beach": "beach coast shore island tropical",
-    "space": "space galaxy cosmos nebula universe orbit moonscape",
-    "city": "city town street skyline skyscraper urban downtown tokyo paris york london",
-    "mountains": "mountain mountains alps hill hills peak valley landscape"},
-    "season": {"winter": "snow snowy winter ice icy frozen frost arctic blizzard christmas",
-    "bloom": "flower flowers meadow spring blossom blossoms bloom garden petals paradise floral field",
-    "autumn": "autumn fall leaves harvest october pumpkin", "summer": "summer grass green sunny"},
-    "weather": {"rain": "rain rainy storm stormy thunder wet", "fog": "fog foggy mist misty haze",
-    "rainbow": "rainbow rainbows"},
-    "time": {"night": "night midnight moon moonlight moonlit star stars starry dark aurora noir",
-    "sunset": "sunset dusk evening golden twilight", "dawn": "dawn sunrise morning"},
-    "style": {"grey": "monochrome grayscale greyscale noir", "sepia": "sepia vintage retro antique",
-    "sketch": "sketch pencil drawing lineart charcoal",
-    "paint": "painting oil watercolor watercolour impressionist gouache",
-    "pixel": "pixel pixelated 8bit 16bit minecraft", "neon": "neon cyberpunk synthwave vaporwave",
-    "soft": "dreamy soft pastel dream ethereal"}}.items() for value,
-    words in values.items() for word in words.split()}  # fmt: skip
+TRAITS: Mapping[str, tuple[str, str]] = {
+    word: (slot, value)
+    for slot, value, words in (
+        ("place", "forest", "forest wood woods jungle woodland"),
+        ("place", "desert", "desert dune sahara canyon"),
+        ("place", "sea", "sea ocean wave lake water river harbour harbor"),
+        ("place", "underwater", "underwater reef coral submarine"),
+        ("place", "beach", "beach coast shore island tropical"),
+        ("place", "space", "space galaxy cosmos nebula universe orbit moonscape"),
+        ("place", "city", "city town street skyline skyscraper urban downtown tokyo paris york london"),
+        ("place", "mountains", "mountain alps hill peak valley landscape"),
+        ("season", "winter", "snow snowy winter ice icy frozen frost arctic blizzard christmas"),
+        ("season", "bloom", "flower meadow spring blossom bloom garden petal paradise floral field"),
+        ("season", "autumn", "autumn fall leaves harvest october pumpkin"),
+        ("season", "summer", "summer grass green sunny"),
+        ("weather", "rain", "rain rainy storm stormy thunder wet"),
+        ("weather", "fog", "fog foggy mist misty haze"),
+        ("weather", "rainbow", "rainbow"),
+        ("time", "night", "night midnight moon moonlight moonlit star starry dark aurora"),
+        ("time", "sunset", "sunset dusk evening golden twilight"),
+        ("time", "dawn", "dawn sunrise morning"),
+        ("style", "grey", "monochrome grayscale greyscale noir"),
+        ("style", "sepia", "sepia vintage retro antique"),
+        ("style", "sketch", "sketch pencil drawing lineart charcoal"),
+        ("style", "paint", "painting oil watercolor watercolour impressionist gouache"),
+        ("style", "pixel", "pixel pixelated 8bit 16bit minecraft"),
+        ("style", "neon", "neon cyberpunk synthwave vaporwave"),
+        ("style", "soft", "dreamy soft pastel dream ethereal"),
+    )
+    for word in words.split()
+}
+"""The word of a prompt -> which trait of the picture it decides, and how."""
 
 COLOURS: Mapping[str, Colour] = {
     "red": (214, 58, 56), "crimson": (178, 32, 56), "scarlet": (224, 52, 44), "orange": (242, 136, 48),
@@ -64,17 +109,15 @@ COLOURS: Mapping[str, Colour] = {
 }  # fmt: skip
 
 NUMBERS: Mapping[str, int] = {
-    "two": 2, "pair": 2, "three": 3, "several": 3, "four": 4, "many": 4, "five": 5, "2": 2, "3": 3,"
-            " "4": 4, "5": 5,
+    "two": 2, "pair": 2, "three": 3, "several": 3, "four": 4, "many": 4, "five": 5, "2": 2, "3": 3,
+    "4": 4, "5": 5,
 }  # fmt: skip
 
 FILLERS = frozenset({
-    "a", "an", "the", "of", "in", "on", "at", "with", "and", "or", "to", "is", "are", "by", "for","
-            " "from", "over",
-    "under", "into", "near", "as", "its", "it", "his", "her", "very", "some", "this", "that","
-            " "masterpiece", "best",
-    "quality", "detailed", "highly", "beautiful", "trending", "artstation", "unreal", "engine","
-            " "4k", "8k", "hd", "solo",
+    "a", "an", "the", "of", "in", "on", "at", "with", "and", "or", "to", "is", "are", "by", "for",
+    "from", "over", "under", "into", "near", "as", "its", "it", "his", "her", "very", "some", "this", "that",
+    "masterpiece", "best", "quality", "detailed", "highly", "beautiful", "trending", "artstation", "unreal",
+    "engine", "4k", "8k", "hd", "solo",
 })  # fmt: skip
 
 
@@ -167,8 +210,6 @@ def _styles(words: Iterable[str]) -> Iterable[str]:
         known = _known(word, TRAITS)
         if known and TRAITS[known][0] == "style":
             yield TRAITS[known][1]
-        elif word == "noir":
-            yield "grey"
 
 
 def _subjects(words: list[str]) -> tuple[list[Subject], Colour | None, Colour | None]:

@@ -1,0 +1,130 @@
+"""Serves an installation: its HTTP server, its engine and its platforms, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import structlog
+
+from adapters.compose import Installation, installation
+from bot.config import Settings
+from bot.errors import CannotStart
+from bot.housekeeping import keep_tidy
+from bot.http import Site, make_app, serve, signed_files
+
+GRACE = 10.0
+"""Seconds that steps under way have to finish once it is told to stop."""
+
+Greet = Callable[[Installation, str], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+async def serve_until_stopped(
+    settings: Settings, *, greet: Greet | None = None, any_port: bool = False
+) -> None:
+    """Serve until SIGINT or SIGTERM. `greet` is called with the address once it is up.
+
+    With `any_port`, another port is taken where the configured one is in use. Raises CannotStart.
+    """
+    async with (
+        installation(settings, needs_engine=True) as running,
+        await _listen(running, any_port=any_port) as site,
+        working(running) as engine,
+    ):
+        _note_address(running, site)
+        log.info("Serving", action="serving", address=site.address)
+        if greet is not None:
+            await greet(running, site.address)
+        await _until_told_or(engine)
+        log.info("Stopping", action="stopping")
+
+
+async def _until_told_or(engine: asyncio.Task[None]) -> None:
+    """Until a signal comes; an engine that ends before has failed, and its error is ours."""
+    with _signals() as stop:
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait({waiting, engine}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    if engine.done():
+        engine.result()
+
+
+@contextlib.asynccontextmanager
+async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
+    """The engine at work, and the platforms listening; at the end, what is in hand may finish."""
+    if running.engine is None:
+        raise CannotStart("Another process runs the engine.")
+    engine = asyncio.create_task(running.engine.run())
+    others = [
+        asyncio.create_task(running.web.run(running.core)),
+        asyncio.create_task(
+            keep_tidy(
+                running.store,
+                running.library,
+                days=running.settings.media.retention_days,
+                now=running.now,
+            )
+        ),
+    ]
+    try:
+        yield engine
+        running.core.close()
+        if not engine.done():
+            await running.engine.stop(GRACE)
+    finally:
+        for task in (engine, *others):
+            task.cancel()
+        await asyncio.gather(engine, *others, return_exceptions=True)
+
+
+async def _listen(running: Installation, *, any_port: bool) -> Site:
+    http = running.settings.http
+
+    async def ready() -> str | None:
+        await running.store.counts()
+        return None if running.core.open else "It is shutting down."
+
+    routes = list(running.web.routes(running.core))
+    if running.links is not None:
+        routes += signed_files(running.links, running.library.path)
+    app = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
+    try:
+        return await serve(app, http.host, http.port)
+    except OSError as error:
+        if not any_port:
+            raise CannotStart(
+                f"Port {http.port} of {http.host} can't be used ({error.strerror}). "
+                "Free it, or choose another one with [http] port."
+            ) from error
+    again = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
+    return await serve(again, http.host, 0)
+
+
+def _note_address(running: Installation, site: Site) -> None:
+    """For `threadreel web login`, which runs beside it."""
+    running.address_note.write_text(running.settings.http.public_url or site.address)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """Set once SIGINT or SIGTERM arrives; a second one has its usual effect."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def told() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, told)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,178 @@
+"""The page as a platform: shows what becomes of jobs, and serves the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from adapters.web import files, render
+from adapters.web.commands import Commands
+from adapters.web.events import Feed, stream
+from adapters.web.places import Spot
+from adapters.web.sessions import TOKEN_HASH, Sessions
+from bot.catalogue import Catalogue
+from bot.config import Web as Settings
+from bot.errors import BadOrder, Gone, Refused
+from bot.jobs import Actor, Job, Place, Posted
+from bot.ports import Core, Post, Ready, Save
+from bot.store import Message, Store
+
+if TYPE_CHECKING:
+    from bot.media import Library
+
+HOME = "studio"
+"""The channel that is always there."""
+
+EVENTS_LAST = 24 * 3600
+"""Seconds that events are kept: a page that comes back later loads its state anew."""
+
+
+class Web:
+    """Implements `bot.ports.Platform`. What stands on the page are rows in the store."""
+
+    name = "web"
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        library: Library,
+        *,
+        settings: Settings,
+        public_url: str | None,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._chat = store.chat
+        self._catalogue = catalogue
+        self._library = library
+        self._now = now
+        self._feed = Feed(store)
+        self._sessions = Sessions(
+            store,
+            lasts=settings.session_days * 86_400,
+            secure=(public_url or "").startswith("https://"),
+            now=now,
+        )
+
+    # -- the platform
+
+    async def run(self, core: Core) -> None:
+        """Follow what is written, for everybody who has the page open, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._feed.run())
+            tasks.create_task(self._forget_old_events())
+
+    async def show(self, post: Post, save: Save) -> Posted:
+        """A card at its place; a result below it, in the card's thread. Keys see to it that each stands once."""
+        try:
+            return await self._show(post)
+        except Refused as error:
+            raise Gone(post.place) from error
+        finally:
+            self._feed.wake()
+
+    async def fallback(self, place: Place, actor: Actor) -> Place | None:
+        home = Spot(HOME).place
+        return home if place != home else None
+
+    async def _show(self, post: Post) -> Posted:
+        card, is_new = await self._post_card(post)
+        posted = {"card": card.id}
+        if isinstance(post.notice, Ready):
+            posted["result"] = (await self._post_result(post, post.notice, card)).id
+        if not is_new:
+            await self._chat.edit(card.id, body=render.card(post, self._title(post)), now=self._now())
+        return posted
+
+    async def _post_card(self, post: Post) -> tuple[Message, bool]:
+        spot = Spot.read(post.place)
+        return await self._chat.post(
+            spot.channel,
+            thread=spot.thread,
+            author=render.author(post.card.actor),
+            kind="card",
+            body=render.card(post, self._title(post)),
+            key=_key_of_card(post),
+            now=self._now(),
+        )
+
+    async def _post_result(self, post: Post, ready: Ready, card: Message) -> Message:
+        message, _ = await self._chat.post(
+            card.channel,
+            thread=card.thread or card.id,
+            author=render.BOT,
+            kind="result",
+            body=render.result(post.card, self._title(post), ready),
+            key=f"{_key_of_card(post)}/result",
+            now=self._now(),
+        )
+        return message
+
+    def _title(self, post: Post) -> str:
+        try:
+            return self._catalogue.find(post.card.model).title
+        except BadOrder:
+            return post.card.model
+
+    async def _forget_old_events(self) -> None:
+        while True:
+            await self._chat.forget_events_before(self._now() - EVENTS_LAST)
+            await asyncio.sleep(3600)
+
+    # -- the page
+
+    def routes(self, core: Core) -> list[web.RouteDef]:
+        """Everything that the page is made of and asks for."""
+
+        async def card_of(job: Job) -> Message:
+            """The card of a job that was just accepted; where the engine was quicker, the one that stands there."""
+            look = await core.look(job.id, job.actor)
+            post = Post(f"job-{job.id}", job.place, look.card, look.notice, None)
+            message, _ = await self._post_card(replace(post, notice=look.notice))
+            return message
+
+        commands = Commands(core, self._store, self._catalogue, card_of, self._feed.wake, self._now)
+        uploads = files.Uploads(core)
+        needed = self._sessions.needed
+        return [
+            web.get("/", self._page),
+            web.get("/login", self._login_page),
+            web.post("/login", self._sessions.enter),
+            web.post("/logout", needed(self._sessions.leave)),
+            *files.static_routes(),
+            web.get("/media/{digest:[0-9a-f]{64}}/{name}", needed(files.media(core))),
+            web.get("/api/state", needed(commands.state)),
+            web.get("/api/events", needed(self._events)),
+            web.get("/api/channels/{channel}/messages", needed(commands.messages)),
+            web.get(r"/api/messages/{id:\d{1,18}}", needed(commands.message)),
+            web.post("/api/channels", needed(commands.add_channel)),
+            web.post("/api/messages", needed(commands.send)),
+            web.post("/api/read", needed(commands.read)),
+            web.post("/api/files", needed(uploads.take)),
+            web.post(r"/api/jobs/{job:\w{1,64}}/cancel", needed(commands.cancel)),
+            web.post(r"/api/jobs/{job:\w{1,64}}/again", needed(commands.again)),
+        ]
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        if await self._sessions.who(request) is None:
+            raise web.HTTPSeeOther("/login")
+        return files.page("index.html")
+
+    async def _login_page(self, _: web.Request) -> web.StreamResponse:
+        return files.page("login.html")
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        async def still_welcome() -> bool:
+            return await self._sessions.still(request[TOKEN_HASH]) is not None
+
+        return await stream(request, self._feed, still_welcome)
+
+
+def _key_of_card(post: Post) -> str:
+    """The same over all tries at one place; another place gets a message of its own."""
+    return f"{post.place}#{post.card.job}"
