@@ -126,7 +126,9 @@ async def sandbox(models: Models | None = None, **options: Json) -> AsyncIterato
     server = Sandbox(CATALOGUE, played.make, **options)
     async with serve(server) as base_url:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        async with httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=base_url, headers=headers, trust_env=False, verify=False
+        ) as http:
             try:
                 yield Api(base_url, http, server.workshop)
             finally:

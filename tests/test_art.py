@@ -34,17 +34,18 @@ FLUX = {
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "animate": {
         "prompt_start": "a fox in snow", "prompt_end": "a fox in flowers", "width": SIZE, "height": SIZE,
-        "num_inference_steps": 50, "prompt_strength": 0.8, "num_animation_frames": 3, "num_interpolation_steps": 3,
-        "guidance_scale": 7.5, "gif_frames_per_second": 20, "gif_ping_pong": False, "film_interpolation": True,
-        "intermediate_output": False, "output_format": "gif",
+        "num_inference_steps": 50, "prompt_strength": 0.8, "num_animation_frames": 3,
+        "num_interpolation_steps": 3, "guidance_scale": 7.5, "gif_frames_per_second": 20, "gif_ping_pong": False,
+        "film_interpolation": True, "intermediate_output": False, "output_format": "gif",
     },
     "motion": {
         "motion_module": "mm_sd_v14", "path": "toonyou_beta3.safetensors", "prompt": "a fox in flowers",
         "n_prompt": "", "steps": 25, "guidance_scale": 7.5,
     },
     "video": {
-        "prompt": "a whale at sunset", "size": "160*96", "frame_num": 9, "sample_shift": 16, "sample_steps": 50,
-        "speed_mode": "Lightly Juiced 🍊 (more consistent)", "sample_solver": "unipc", "sample_guide_scale": 5.0,
+        "prompt": "a whale at sunset", "size": "160*96", "frame_num": 9, "sample_shift": 16,
+        "sample_steps": 50, "speed_mode": "Lightly Juiced 🍊 (more consistent)", "sample_solver": "unipc",
+        "sample_guide_scale": 5.0,
     },
     "music": {
         "prompt_a": "funky synth solo", "denoising": 0.75, "alpha": 0.5, "num_inference_steps": 50,
@@ -61,8 +62,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "inpaint": {**DIFFUSION, "prompt": "a red balloon", "width": SIZE, "height": SIZE, "num_outputs": 1},
     "restyle": {**DIFFUSION, "prompt": "an autumn forest", "prompt_strength": 0.8, "num_outputs": 1},
     "edit": {
-        "prompt": "make it night", "aspect_ratio": "match_input_image", "num_inference_steps": 28, "guidance": 2.5,
-        "output_format": "webp", "output_quality": 80, "go_fast": True,
+        "prompt": "make it night", "aspect_ratio": "match_input_image", "num_inference_steps": 28,
+        "guidance": 2.5, "output_format": "webp", "output_quality": 80, "go_fast": True,
     },
     "erase": {"objects_to_remove": "person,car"},
     "cutout": {},
@@ -200,7 +201,10 @@ def test_a_cancel_is_noticed_again_and_again_along_the_way(command: str) -> None
 
 
 PROGRESS = re.compile(r"^\s*(\d+)%\s*\|.+?\|\s*(\d+)\/(\d+)", re.MULTILINE)
-STEPS = {"motion": 25, "video": 50, "music": 50, "imagine": 50, "draw": 50, "flux": 4, "fluxdev": 28, "inpaint": 50, "restyle": 50, "edit": 28}  # fmt: skip
+STEPS = {
+    "motion": 25, "video": 50, "music": 50, "imagine": 50, "draw": 50, "flux": 4, "fluxdev": 28, "inpaint": 50,
+    "restyle": 50, "edit": 28,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", STEPS)
@@ -611,10 +615,15 @@ def test_sdxl_has_a_second_bar_where_it_refines(refine: str, bars: list[int]) ->
 @pytest.mark.parametrize(
     "change",
     [
-        {"guidance_scale": 20}, {"num_inference_steps": 5}, {"scheduler": "K_EULER_ANCESTRAL"}, {"refine": "base_image_refiner"},
-        {"negative_prompt": "snow"}, {"apply_watermark": False}, {"replicate_weights": "https://example.com/lora.tar"},
+        {"guidance_scale": 20},
+        {"num_inference_steps": 5},
+        {"scheduler": "K_EULER_ANCESTRAL"},
+        {"refine": "base_image_refiner"},
+        {"negative_prompt": "snow"},
+        {"apply_watermark": False},
+        {"replicate_weights": "https://example.com/lora.tar"},
     ],
-)  # fmt: skip
+)
 def test_every_knob_of_sdxl_shows_in_the_picture(change: dict[str, Any]) -> None:
     assert difference(pixels(run("imagine")[0]), pixels(run("imagine", **change)[0])) > 0.05
 
@@ -697,9 +706,10 @@ def test_an_instruction_does_what_it_says() -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["make it snow", "make it rain", "add flowers at sunset", "fog", "autumn", "pencil sketch", "3d clay", "pixel art", "neon",
-     "blur the background", "remove the background", "put it on a beach", 'write "HELLO" in 3d letters', "add a cat",
-     "replace the fox with a robot", "rotate", "zoom in", "brighter", "a wish without a name"],
+    ["make it snow", "make it rain", "add flowers at sunset", "fog", "autumn", "pencil sketch", "3d clay",
+     "pixel art", "neon", "blur the background", "remove the background", "put it on a beach",
+     'write "HELLO" in 3d letters', "add a cat", "replace the fox with a robot", "rotate", "zoom in", "brighter",
+     "a wish without a name"],
 )  # fmt: skip
 def test_each_kind_of_instruction_changes_the_picture(prompt: str) -> None:
     before = fox(256).resize((1024, 1024), Image.Resampling.LANCZOS)

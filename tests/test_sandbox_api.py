@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import random
@@ -13,7 +14,7 @@ import pytest
 
 from bot.sandbox import Prepared, creation, replicate_api
 from bot.sandbox.schema import openapi
-from tests.sandbox_rig import CATALOGUE, PICTURE, Api, Models, eventually, model_of, sandbox
+from tests.sandbox_rig import CATALOGUE, PICTURE, Api, Json, Models, eventually, model_of, sandbox
 
 
 class Clock:
@@ -56,7 +57,7 @@ async def test_a_prediction_is_made_and_says_where_to_look(api: Api) -> None:
 
 async def test_the_version_may_be_written_in_three_forms(api: Api) -> None:
     draw, edit = model_of("draw"), model_of("edit")
-    picture = {"prompt": "red", "input_image": PICTURE}
+    picture: Json = {"prompt": "red", "input_image": PICTURE}
 
     for version in (draw.version, f"{draw.full_name}:{draw.version}"):
         assert (await api.create("draw", body={"version": version})).status_code == 201
@@ -152,6 +153,15 @@ async def test_what_the_model_does_not_know_is_ignored(api: Api, models: Models)
     assert "colour" not in models.works[0].inputs
 
 
+async def test_half_a_surrogate_pair_in_a_prompt_is_given_back(api: Api) -> None:
+    answer = await api.http.post(
+        "/v1/predictions",
+        content=b'{"version": "%s", "input": {"prompt": "\\ud83e"}}' % model_of("draw").version.encode(),
+    )
+
+    assert answer.json()["input"] == {"prompt": "\ud83e"}
+
+
 async def test_bounds_that_the_model_does_not_state_make_it_run_out_of_memory(api: Api) -> None:
     key = await api.made("video", prompt="a boat", frame_num=100_001)
 
@@ -160,7 +170,11 @@ async def test_bounds_that_the_model_does_not_state_make_it_run_out_of_memory(ap
     assert "out of memory" in failed["error"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b'{"version": NaN}', b'{"version": 1e999}', b'{"a":' * 100_000],
+    ids=["nothing", "half", "no text", "NaN", "infinite", "deep"],
+)
 async def test_a_body_that_is_no_json_is_refused(api: Api, content: bytes) -> None:
     assert (await api.http.post("/v1/predictions", content=content)).status_code == 400
 
@@ -319,12 +333,16 @@ async def test_a_deadline_aborts_what_waits_and_cancels_what_runs(
 ) -> None:
     monkeypatch.setattr(creation, "SHORTEST_DEADLINE", 1)
     models.gate.clear()
-    async with sandbox(models, workers=1) as api:
-        made = [await api.create(headers={"Cancel-After": "1s"}) for _ in range(2)]
-        running, waiting = [await api.ended(answer.json()["id"]) for answer in made]
 
-    assert running["status"] == "canceled"
+    async def met(boot_seconds: float) -> Json:
+        async with sandbox(models, boot_seconds=boot_seconds) as api:
+            made = (await api.create(headers={"Cancel-After": "1s"})).json()
+            return await api.ended(made["id"])
+
+    waiting, running = await asyncio.gather(met(60), met(0))
+
     assert waiting["status"] == "aborted"
+    assert running["status"] == "canceled"
     assert running["deadline"] > running["created_at"]
 
 

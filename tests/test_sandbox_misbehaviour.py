@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from bot.sandbox import Rule
+from bot.sandbox.misbehaviour import WHERE
 from tests.sandbox_rig import PICTURE, Api, Models, sandbox
 
 
@@ -221,3 +226,12 @@ async def test_results_may_be_expired_from_the_start(api: Api) -> None:
     assert expired["status"] == "succeeded"
     assert (expired["output"], expired["data_removed"]) == (None, True)
     assert (await api.http.get(url)).status_code == 404
+
+
+def test_every_fault_and_every_example_is_documented_as_it_is() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "sandbox.md").read_text()
+    examples = re.findall(r"/sandbox/misbehave -d '(.+?)'", page)
+
+    assert {rule.fault for rule in (Rule.from_json(json.loads(text)) for text in examples)} == set(WHERE)
+    for fault, places in WHERE.items():
+        assert f"| `{fault}` | {', '.join(places)} |" in page

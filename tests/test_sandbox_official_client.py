@@ -167,7 +167,7 @@ async def test_requests_that_may_be_repeated_are_repeated(api: Api, client: Clie
 
 
 async def test_everything_works_without_blocking_too(client: Client, models: Models) -> None:
-    output = await client.async_run(DRAW, input={"prompt": "a fox"})
+    output: Any = await client.async_run(DRAW, input={"prompt": "a fox"})
     made = await client.predictions.async_create(model_of("draw").version, {"prompt": "a fox"}, wait=5)
     await made.async_wait()
     file = await client.files.async_create(io.BytesIO(b"a picture"), filename="fox.png")

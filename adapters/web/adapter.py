@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -18,7 +17,7 @@ from bot.catalogue import Catalogue
 from bot.config import Web as Settings
 from bot.errors import BadOrder, Gone, Refused
 from bot.jobs import Actor, Job, Place, Posted
-from bot.ports import Core, Post, Ready, Save
+from bot.ports import Card, Core, Notice, Post, Ready, Save
 from bot.store import Message, Store
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Web:
             tasks.create_task(self._forget_old_events())
 
     async def show(self, post: Post, save: Save) -> Posted:
-        """A card at its place; a result below it, in the card's thread. Keys see to it that each stands once."""
+        """A card at its place, a result in the card's thread. Keys see to it that each stands there once."""
         try:
             return await self._show(post)
         except Refused as error:
@@ -81,43 +80,44 @@ class Web:
         return home if place != home else None
 
     async def _show(self, post: Post) -> Posted:
-        card, is_new = await self._post_card(post)
-        posted = {"card": card.id}
+        message, is_new = await self._post_card(post.place, post.card, post.notice)
+        posted = {"card": message.id}
         if isinstance(post.notice, Ready):
-            posted["result"] = (await self._post_result(post, post.notice, card)).id
+            posted["result"] = await self._post_result(post.place, post.card, post.notice, message)
         if not is_new:
-            await self._chat.edit(card.id, body=render.card(post, self._title(post)), now=self._now())
+            body = render.card(post.card, post.notice, self._title(post.card))
+            await self._chat.edit(message.id, body=body, now=self._now())
         return posted
 
-    async def _post_card(self, post: Post) -> tuple[Message, bool]:
-        spot = Spot.read(post.place)
+    async def _post_card(self, place: Place, card: Card, notice: Notice) -> tuple[Message, bool]:
+        spot = Spot.read(place)
         return await self._chat.post(
             spot.channel,
             thread=spot.thread,
-            author=render.author(post.card.actor),
+            author=render.author(card.actor),
             kind="card",
-            body=render.card(post, self._title(post)),
-            key=_key_of_card(post),
+            body=render.card(card, notice, self._title(card)),
+            key=_key_of(place, card),
             now=self._now(),
         )
 
-    async def _post_result(self, post: Post, ready: Ready, card: Message) -> Message:
+    async def _post_result(self, place: Place, card: Card, ready: Ready, below: Message) -> int:
         message, _ = await self._chat.post(
-            card.channel,
-            thread=card.thread or card.id,
+            below.channel,
+            thread=below.thread or below.id,
             author=render.BOT,
             kind="result",
-            body=render.result(post.card, self._title(post), ready),
-            key=f"{_key_of_card(post)}/result",
+            body=render.result(card, ready, self._title(card)),
+            key=f"{_key_of(place, card)}/result",
             now=self._now(),
         )
-        return message
+        return message.id
 
-    def _title(self, post: Post) -> str:
+    def _title(self, card: Card) -> str:
         try:
-            return self._catalogue.find(post.card.model).title
+            return self._catalogue.find(card.model).title
         except BadOrder:
-            return post.card.model
+            return card.model
 
     async def _forget_old_events(self) -> None:
         while True:
@@ -130,13 +130,12 @@ class Web:
         """Everything that the page is made of and asks for."""
 
         async def card_of(job: Job) -> Message:
-            """The card of a job that was just accepted; where the engine was quicker, the one that stands there."""
+            """The card of a job just accepted: a new one, where the engine has not been quicker."""
             look = await core.look(job.id, job.actor)
-            post = Post(f"job-{job.id}", job.place, look.card, look.notice, None)
-            message, _ = await self._post_card(replace(post, notice=look.notice))
+            message, _ = await self._post_card(job.place, look.card, look.notice)
             return message
 
-        commands = Commands(core, self._store, self._catalogue, card_of, self._feed.wake, self._now)
+        commands = Commands(core, self._chat, card_of, self._feed.wake, self._now)
         uploads = files.Uploads(core)
         needed = self._sessions.needed
         return [
@@ -145,7 +144,7 @@ class Web:
             web.post("/login", self._sessions.enter),
             web.post("/logout", needed(self._sessions.leave)),
             *files.static_routes(),
-            web.get("/media/{digest:[0-9a-f]{64}}/{name}", needed(files.media(core))),
+            web.get("/media/{digest:[0-9a-f]{64}}/{name}", needed(files.media(self._library.path))),
             web.get("/api/state", needed(commands.state)),
             web.get("/api/events", needed(self._events)),
             web.get("/api/channels/{channel}/messages", needed(commands.messages)),
@@ -173,6 +172,6 @@ class Web:
         return await stream(request, self._feed, still_welcome)
 
 
-def _key_of_card(post: Post) -> str:
+def _key_of(place: Place, card: Card) -> str:
     """The same over all tries at one place; another place gets a message of its own."""
-    return f"{post.place}#{post.card.job}"
+    return f"{place}#{card.job}"

@@ -19,8 +19,8 @@ from bot import grammar
 from bot.catalogue import Catalogue, Model, check
 from bot.errors import BadOrder, ForPerson, Problem, Refused
 from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order
-from bot.ports import Core, Submitted
-from bot.store import Message, Store
+from bot.ports import Core
+from bot.store import Chat, Message
 
 MOST_CHANNELS = 200
 
@@ -103,15 +103,14 @@ class Commands:
     def __init__(
         self,
         core: Core,
-        store: Store,
-        catalogue: Catalogue,
+        chat: Chat,
         show_card: ShowCard,
         wake: Callable[[], None],
         now: Callable[[], float],
     ) -> None:
         self._core = core
-        self._chat = store.chat
-        self._catalogue = catalogue
+        self._chat = chat
+        self._catalogue = core.catalogue
         self._show_card = show_card
         self._wake = wake
         self._now = now
@@ -119,7 +118,7 @@ class Commands:
     # -- looking
 
     async def state(self, request: web.Request) -> web.Response:
-        """GET /api/state: who am I, which channels and commands are there, and the event that all this is after."""
+        """GET /api/state: who asks, which channels and commands there are, and the last event before it."""
         last = await self._chat.last_event()
         actor = request[ACTOR]
         response = web.json_response(
@@ -217,9 +216,7 @@ class Commands:
         await self._must_be_there(sent)
         place = Spot(sent.channel, sent.thread).place
         order = Order(actor, place, model.command, tuple(options), _key(actor, sent.key))
-        return await self._accepted(await self._core.submit(order))
-
-    async def _accepted(self, submitted: Submitted) -> Message:
+        submitted = await self._core.submit(order)
         return await self._show_card(submitted.job)
 
     async def again(self, request: web.Request) -> web.Response:
@@ -232,7 +229,7 @@ class Commands:
             place = Spot(wanted.channel, wanted.thread).place
             key = _key(actor, wanted.key)
             submitted = await self._core.again(job, actor, place, key, new_seed=wanted.new_seed)
-            return _done(await self._accepted(submitted))
+            return _done(await self._show_card(submitted.job))
         except ForPerson as error:
             return _sorry(error, None, actor)
         finally:

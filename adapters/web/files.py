@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from adapters import words
 from adapters.web.render import file_of
 from adapters.web.sessions import ACTOR
 from bot.errors import BadMedia, TryLater
-from bot.jobs import Json
 from bot.ports import Core
 
 STATIC = Path(__file__).parent / "static"
@@ -41,7 +41,7 @@ TYPES = {
     "flac": "audio/flac",
     "aac": "audio/aac",
 }
-"""What a browser may show in the page, by extension. Nothing that could hold a script, such as SVG, is here."""
+"""What a browser may show in the page, by extension; nothing that could hold a script, such as SVG."""
 
 PIECE = 256 * 1024
 
@@ -91,11 +91,11 @@ def _refused(why: str, status: int) -> web.Response:
     return response
 
 
-def media(core: Core) -> Callable[[web.Request], web.StreamResponse]:
+def media(path_of: Callable[[str], Path | None]) -> Handler:
     """GET /media/{digest}/{name}: a kept file, in ranges where asked for; ?download to save it."""
 
-    def handler(request: web.Request) -> web.StreamResponse:
-        path = core.media_path(request.match_info["digest"])
+    async def handler(request: web.Request) -> web.StreamResponse:
+        path = path_of(request.match_info["digest"])
         if path is None:
             raise web.HTTPNotFound(text="This file is no longer kept.")
         name = request.match_info["name"]
@@ -130,8 +130,3 @@ def static_routes() -> list[web.RouteDef]:
 
     names = frozenset(file.name for file in STATIC.iterdir() if file.suffix != ".html")
     return [web.get("/static/{name}", serve)]
-
-
-def limits(max_bytes: int | None) -> Json:
-    """What the page should know before it sends a file."""
-    return {"upload": max_bytes}

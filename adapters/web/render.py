@@ -11,7 +11,7 @@ from adapters import words
 from bot.catalogue import Catalogue, Input, Model
 from bot.errors import BadOrder, ForPerson, Problem
 from bot.jobs import Actor, FileRef, Json
-from bot.ports import Cancelled, Card, Failed, MediaFile, Notice, Post, Ready, Unknown, Waiting, Working
+from bot.ports import Cancelled, Card, Failed, MediaFile, Notice, Ready, Unknown, Waiting, Working
 
 BOT: Json = {"id": "threadreel", "name": "Threadreel", "bot": True}
 """Who posts results."""
@@ -24,9 +24,8 @@ def author(actor: Actor) -> Json:
     return {"id": actor.id, "name": words.clean(actor.name, 60)}
 
 
-def card(post: Post, title: str) -> Json:
+def card(about: Card, notice: Notice, title: str) -> Json:
     """A job's message: the command, and how it stands. `title` is the model's."""
-    about, notice = post.card, post.notice
     return {
         **_about(about, title),
         "state": _state(notice),
@@ -37,7 +36,7 @@ def card(post: Post, title: str) -> Json:
     }
 
 
-def result(about: Card, title: str, ready: Ready) -> Json:
+def result(about: Card, ready: Ready, title: str) -> Json:
     """The message that brings a job's files."""
     return {
         **_about(about, title),

@@ -12,18 +12,15 @@ from aiohttp.typedefs import Handler
 from bot.jobs import Actor
 from bot.store import Store
 
-LOGIN_LASTS = 15 * 60
-"""Seconds in which a link must be opened."""
-
 ACTOR: web.RequestKey[Actor] = web.RequestKey("actor", Actor)
 TOKEN_HASH: web.RequestKey[str] = web.RequestKey("token_hash", str)
 
 
-async def make_login(store: Store, *, name: str, now: float, ttl: float = LOGIN_LASTS) -> str:
+async def make_login(store: Store, *, name: str, now: float, lasts: float) -> str:
     """The code of a link that lets one new person in, once: /login?code=... Only its hash is stored."""
     code = secrets.token_urlsafe(24)
     actor = Actor(platform="web", id=secrets.token_hex(8), name=name, server="web")
-    await store.chat.add_login(hash_of(code), actor, now + ttl)
+    await store.chat.add_login(hash_of(code), actor, now + lasts)
     return code
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ _CONNECT_SECONDS = 10.0
 _ADDRESSES_TRIED = 4
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FIRST_USER_PORT = 1024
+_HOST = re.compile(rb"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
 _BUSY = (408, 425, 429)
 
 
@@ -183,7 +185,7 @@ def _parse(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError) as error:
         raise BadMedia("bad_link") from error
-    if parsed.scheme not in _DEFAULT_PORTS or not parsed.host or parsed.userinfo:
+    if parsed.scheme not in _DEFAULT_PORTS or parsed.userinfo or not _HOST.fullmatch(parsed.raw_host):
         raise BadMedia("bad_link")
     return parsed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -25,10 +26,10 @@ DEFAULT_EVENTS = ("output", "completed")
 
 
 async def read_body(request: web.Request) -> Json:
-    """The JSON of a request. Raises a 400 for what is none."""
+    """The JSON of a request. Raises a 400 for what is none, which NaN and 1e999 aren't either."""
     try:
-        return json.loads(await request.read())
-    except ValueError as error:
+        return json.loads(await request.read(), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
         raise Problem(400, "The request body is not valid JSON", title="Bad request") from error
 
 
@@ -66,6 +67,14 @@ async def answer_created(
         status=status if ended else waiting_status,
         headers=headers,
     )
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(word)
+
+
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _refuse(text)
 
 
 def _wait(request: web.Request) -> float | None:

@@ -66,8 +66,17 @@ def answer(
     headers: Mapping[str, str] | None = None,
     content_type: str = "application/json",
 ) -> web.Response:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return web.Response(body=body, status=status, headers=headers, content_type=content_type, charset="utf-8")
+    return web.Response(
+        body=as_bytes(value), status=status, headers=headers, content_type=content_type, charset="utf-8"
+    )
+
+
+def as_bytes(value: Json) -> bytes:
+    """UTF-8; half a surrogate pair, which a prompt may hold, is no text that could be written otherwise."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
 
 
 # -- Replicate's problems

@@ -71,9 +71,7 @@ class Drawing:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Ends what is running: drawing stops at its next report."""
-        for prediction in [one for one in self._book if not one.ended]:
-            self._book.end(prediction, Status.CANCELED)
+        """Waits for the workers: all predictions have ended, so that drawing stops at its next report."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

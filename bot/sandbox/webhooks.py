@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from standardwebhooks import Webhook
 
 from bot.sandbox.misbehaviour import Misbehaviour, Rule
 from bot.sandbox.predictions import Event, Prediction, as_json
+from bot.sandbox.refusals import as_bytes
 
 THROTTLE = 0.5
 """Seconds between two calls about outputs and logs of one prediction."""
@@ -79,7 +79,7 @@ class Webhooks:
         self._pending[prediction.id] = loop.call_at(due, send)
 
     def _send(self, prediction: Prediction, retries: Sequence[float] = ()) -> None:
-        body = json.dumps(as_json(prediction), ensure_ascii=False)
+        body = as_bytes(as_json(prediction)).decode()
         task = asyncio.create_task(self._deliver(prediction, body, retries))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

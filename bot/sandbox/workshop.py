@@ -105,6 +105,8 @@ class Workshop:
     async def close(self) -> None:
         if self._housekeeper:
             self._housekeeper.cancel()
+        for prediction in self.book:
+            self.cancel(prediction)
         await self._runner.close()
         await self.webhooks.close()
         await self._outside.close()

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from errno import EACCES
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,7 +104,7 @@ def _prepare(path: Path, wait_for_lock: float, min_free: int) -> None:
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise PermissionError(13, "the folder is not writable")
+            raise PermissionError(EACCES, os.strerror(EACCES))
         free = shutil.disk_usage(path.parent).free
         if free < min_free:
             left = f"{free // 2**20} MB left"

@@ -163,10 +163,8 @@ class Store:
     ) -> Job:
         """Same state, again at `due_at`. `code` says what it waits for, but never replaces an outcome's."""
         why = {"code": code, "facts": dict(facts or {})} if job.outcome is None else {}
-        if job.state not in CLAIMABLE:
-            raise ValueError(f"a job that is {job.state} is held by nobody")
         return await self._move(
-            job, {job.state}, job.state, due_at=due_at, tries=job.tries + 1, lease_until=None, **why
+            job, CLAIMABLE, None, due_at=due_at, tries=job.tries + 1, lease_until=None, **why
         )
 
     async def progressed(self, job: Job, fraction: float | None, started_at: float | None) -> Job:
@@ -174,7 +172,7 @@ class Store:
         return await self._move(
             job,
             {State.RUNNING},
-            State.RUNNING,
+            None,
             progress=job.progress if fraction is None else fraction,
             started_at=job.started_at if started_at is None else started_at,
         )
@@ -252,9 +250,7 @@ class Store:
 
     async def redirected(self, job: Job, place: Place, *, now: float) -> Job:
         """Same state, DELIVERING: its place won't take it, this one may. Stays held."""
-        return await self._move(
-            job, {State.DELIVERING}, State.DELIVERING, place=place, posted=None, due_at=now, tries=0
-        )
+        return await self._move(job, {State.DELIVERING}, None, place=place, posted=None, due_at=now, tries=0)
 
     async def redeliver(self, job_id: JobId, place: Place, now: float) -> Job:
         """UNDELIVERED -> DELIVERING: somebody wants it posted after all. Stale where it isn't undelivered."""
@@ -269,7 +265,7 @@ class Store:
         }
         return await self._database.write(partial(_moved, queries.redeliver(), values))
 
-    async def _move(self, job: Job, origins: Collection[State], to: State, **values: Json) -> Job:
+    async def _move(self, job: Job, origins: Collection[State], to: State | None, **values: Json) -> Job:
         move = _move_of(job, origins, to, **values)
         return await self._database.write(partial(_moved, queries.move(), move))
 
@@ -376,19 +372,24 @@ _AFRESH: Mapping[str, Json] = {"tries": 0, "code": None, "facts": {}}
 """A new state begins: no failures in it yet, and nothing to wait for."""
 
 
-def _move_of(job: Job, origins: Collection[State], to: State, **values: Json) -> dict[str, Json]:
-    """The guards and values of a move. Stale where this job, as its holder knows it, is past that."""
-    if not may_move(origins, to):
-        raise ValueError(f"no move leads from each of {sorted(origins)} to {to}")
+def _move_of(job: Job, origins: Collection[State], to: State | None, **values: Json) -> dict[str, Json]:
+    """The guards and values of a move; `to` is None where it stays in its state.
+
+    Stale where the job, as its holder knows it, is past that.
+    """
+    if to is not None:
+        check_legal(origins, to)
+        values["state"] = to.value
     if job.state not in origins:
         raise Stale(f"job {job.id} is {job.state}")
-    guards = {"the_id": job.id, "the_state": job.state.value, "the_attempt": job.attempt}
-    return {**guards, "state": to.value, **values}
+    return {"the_id": job.id, "the_state": job.state.value, "the_attempt": job.attempt, **values}
 
 
-def may_move(origins: Iterable[State], to: State) -> bool:
-    """Whether it is legal from each of them; to stay is no move."""
-    return all(to is origin or to in MOVES[origin] for origin in origins)
+def check_legal(origins: Iterable[State], to: State) -> None:
+    """ValueError where a verb would make a move that the table of moves does not know."""
+    for origin in origins:
+        if to not in MOVES[origin]:
+            raise ValueError(f"no move leads from {origin} to {to}")
 
 
 # -- requests: what runs within a transaction, in the writer's thread

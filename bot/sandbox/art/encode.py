@@ -95,7 +95,8 @@ class Mp4:
         self._path = Path(self._folder.name, "film.mp4")
         self._box = av.open(str(self._path), "w", options={"movflags": "+faststart"})
         self._box.metadata["comment"] = f"{MAKER}: {note}"
-        options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+        # With its macroblock tree x264 gives other bytes each time for small frames.
+        options = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params": "mbtree=0"}
         stream = self._box.add_stream("libx264", rate=fps, options=options)
         assert isinstance(stream, VideoStream)  # noqa: S101  # narrows for the type checker
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

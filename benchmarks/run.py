@@ -1,0 +1,67 @@
+"""`make bench`: every figure in one run, as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import looking, memory, path
+
+SIZES = [(1, 4.0, 6.0), (100, 5.0, 20.0), (1000, 10.0, 40.0)]
+QUICK_SIZES = [(1, 1.0, 2.0), (20, 1.0, 3.0)]
+
+
+async def measure(quick: bool) -> dict[str, Any]:
+    return {
+        "machine": {"python": platform.python_version(), "system": platform.platform()},
+        "path": await path.run(100 if quick else 2000),
+        "looking": await looking.run(QUICK_SIZES if quick else SIZES),
+        "memory": await memory.run(400 if quick else 10_000),
+    }
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    table = Table("figure", "ours", "compared with", "theirs", "ratio", box=None)
+    for label, key in (("jobs/s, whole path", "jobs_per_second"), ("jobs/CPU-s", "jobs_per_cpu_second")):
+        mine, theirs = found["path"]["path"][key], found["path"]["store"][key]
+        table.add_row(label, f"{mine:.1f}", "the store alone", f"{theirs:.1f}", f"{mine / theirs:.2f}")
+    for row in found["looking"]:
+        for key, label in (
+            ("looks_per_job", "looks per job"),
+            ("delay_p50", "s until here, median"),
+            ("delay_p99", "s until here, p99"),
+            ("cpu_ms_per_job", "CPU ms per job"),
+        ):
+            mine, theirs = row["ours"][key], row["official"][key]
+            name = f"{label} at {row['in_flight']}"
+            table.add_row(name, f"{mine:.3f}", "the official loop", f"{theirs:.3f}", f"{mine / theirs:.3f}")
+    kept = found["memory"]
+    table.add_row(
+        f"kB per job at {kept['in_flight']}", f"{kept['bytes_per_job'] / 1000:.1f}", "goal", "20", ""
+    )
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")
+    given = parser.parse_args()
+    found = asyncio.run(measure(given.quick))
+    show(found, Console(width=110))
+    folder = Path("benchmarks/results")
+    folder.mkdir(exist_ok=True)
+    result = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    result.write_text(json.dumps(found, indent=2))
+    print(f"\nAs JSON: {result}")
+
+
+if __name__ == "__main__":
+    main()
