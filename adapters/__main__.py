@@ -19,12 +19,12 @@ from rich.console import Console
 
 from adapters import doctor as doctor_checks
 from adapters import logs, words
-from adapters.compose import Installation, demo_settings, installation
+from adapters.compose import Installation, client_of, demo_settings, installation
 from adapters.serving import serve_until_stopped, working
 from adapters.terminal import Screen, jobs_table
 from adapters.terminal import ask as ask_core
 from adapters.terminal import get as get_from_core
-from adapters.web.sessions import make_login
+from adapters.web import make_login
 from bot import config
 from bot.catalogue import docs, load
 from bot.config import Settings
@@ -37,6 +37,7 @@ BAD_CONFIGURATION = 2
 CANNOT_START = 7
 DEMO_FOLDER = Path("threadreel-data")
 DEFAULT_CONFIG = Path("config.toml")
+
 LOGIN_LASTS = 15 * 60
 """Seconds that a login link is good for."""
 
@@ -215,9 +216,8 @@ def models(command: Annotated[str | None, typer.Argument(help="Tell all about th
 def doctor(config_file: ConfigFile = None) -> None:
     """Check configuration, folders, tokens and model versions, and say how to mend what is wrong."""
     settings = _settings(config_file)
-    findings = _run(settings, doctor_checks.examine(settings, catalogue=load()))
-    print(doctor_checks.report(findings))  # noqa: T201
-    raise typer.Exit(doctor_checks.exit_code(findings))
+    findings = _run(settings, doctor_checks.examine(settings, catalogue=load(), client_for=client_of))
+    raise typer.Exit(doctor_checks.report(findings, Console()))
 
 
 @web_app.command()

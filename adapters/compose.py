@@ -90,7 +90,7 @@ async def installation(
             )
         )
         clients = {
-            name: await stack.enter_async_context(_client(name, one)) for name, one in providers.items()
+            name: await stack.enter_async_context(client_of(name, one)) for name, one in providers.items()
         }
         links = _links(settings, now)
         web = Web(
@@ -153,9 +153,10 @@ def _routes(settings: Settings) -> Mapping[str, str]:
     return {"default": first, **settings.routes} if first else settings.routes
 
 
-def _client(name: str, provider: ProviderSettings) -> Client:
+def client_of(name: str, provider: ProviderSettings) -> Client:
+    """The client of a provider that has an address."""
     token = provider.token.get_secret_value() if provider.token else SANDBOX_TOKEN
-    return connect(provider.kind, name, provider.base_url or "", token)
+    return connect(provider.kind, name, provider.base_url, token)
 
 
 def _links(settings: Settings, now: Callable[[], float]) -> Links | None:

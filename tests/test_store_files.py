@@ -250,9 +250,8 @@ FORK_AND_HANG = """
 
     lock = FileLock(pathlib.Path(sys.argv[1]))
     assert lock.take()
-    worker = os.fork()
-    if worker:
-        print(worker, flush=True)
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
     time.sleep(60)
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 HOME = "studio"
 """The channel that is always there."""
-
-EVENTS_LAST = 24 * 3600
-"""Seconds that events are kept: a page that comes back later loads its state anew."""
 
 
 class Web:
@@ -62,9 +58,7 @@ class Web:
 
     async def run(self, core: Core) -> None:
         """Follow what is written, for everybody who has the page open, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._feed.run())
-            tasks.create_task(self._forget_old_events())
+        await self._feed.run()
 
     async def show(self, post: Post, save: Save) -> Posted:
         """A card at its place, a result in the card's thread. Keys see to it that each stands there once."""
@@ -118,11 +112,6 @@ class Web:
             return self._catalogue.find(card.model).title
         except BadOrder:
             return card.model
-
-    async def _forget_old_events(self) -> None:
-        while True:
-            await self._chat.forget_events_before(self._now() - EVENTS_LAST)
-            await asyncio.sleep(3600)
 
     # -- the page
 

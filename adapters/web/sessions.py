@@ -17,9 +17,12 @@ TOKEN_HASH: web.RequestKey[str] = web.RequestKey("token_hash", str)
 
 
 async def make_login(store: Store, *, name: str, now: float, lasts: float) -> str:
-    """The code of a link that lets one new person in, once: /login?code=... Only its hash is stored."""
+    """The code of a link that lets somebody in, once: /login?code=... Only its hash is stored.
+
+    The same name is the same person, on however many devices.
+    """
     code = secrets.token_urlsafe(24)
-    actor = Actor(platform="web", id=secrets.token_hex(8), name=name, server="web")
+    actor = Actor(platform="web", id=hash_of(name.casefold())[:16], name=name, server="web")
     await store.chat.add_login(hash_of(code), actor, now + lasts)
     return code
 

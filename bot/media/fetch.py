@@ -13,7 +13,6 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -34,6 +33,7 @@ _ADDRESSES_TRIED = 4
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FIRST_USER_PORT = 1024
 _HOST = re.compile(rb"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
+_HEADERS = {"User-Agent": "Threadreel", "Accept": "*/*", "Accept-Encoding": "identity"}
 _BUSY = (408, 425, 429)
 
 
@@ -54,17 +54,15 @@ class Fetcher:
     ) -> None:
         self._private_hosts = frozenset(host.lower() for host in private_hosts)
         self._resolve = resolve
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(idle_seconds, connect=min(idle_seconds, _CONNECT_SECONDS), pool=None),
-            headers={"User-Agent": "Threadreel", "Accept": "*/*", "Accept-Encoding": "identity"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            # A connection kept open would be found by its address and serve another host at the same one.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            trust_env=False,
+        self._timeout = httpx.Timeout(idle_seconds, connect=min(idle_seconds, _CONNECT_SECONDS), pool=None)
+        # Without httpx's client, which has cookies and proxies and opinions on redirects.
+        # A connection kept open would be found by its address and serve another host at the same one.
+        self._transport = httpx.AsyncHTTPTransport(
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0), trust_env=False
         )
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     @asynccontextmanager
     async def open(
@@ -79,7 +77,7 @@ class Fetcher:
         try:
             if int(response.headers.get("Content-Length") or 0) > max_bytes:
                 raise BadMedia("file_too_large", limit=max_bytes)
-            yield _body(response)
+            yield _body(response, url)
         finally:
             await response.aclose()
 
@@ -143,13 +141,13 @@ class Fetcher:
     async def _get_at(self, url: httpx.URL, address: str, headers: dict[str, str]) -> httpx.Response:
         """Ask this address for the URL, in the name of its host."""
         host = url.raw_host.decode("ascii")
-        request = self._client.build_request(
+        request = httpx.Request(
             "GET",
             url.copy_with(host=address, fragment=None),
-            headers={"Host": url.netloc.decode("ascii"), **headers},
-            extensions={"sni_hostname": host},
+            headers={"Host": url.netloc.decode("ascii"), **_HEADERS, **headers},
+            extensions={"sni_hostname": host, "timeout": self._timeout.as_dict()},
         )
-        return await self._client.send(request, stream=True, follow_redirects=False)
+        return await self._transport.handle_async_request(request)
 
 
 def decode_data_uri(uri: str, max_bytes: int) -> bytes:
@@ -185,7 +183,8 @@ def _parse(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError) as error:
         raise BadMedia("bad_link") from error
-    if parsed.scheme not in _DEFAULT_PORTS or parsed.userinfo or not _HOST.fullmatch(parsed.raw_host):
+    good_host = _HOST.fullmatch(parsed.raw_host) and (parsed.port or 0) < 65_536
+    if parsed.scheme not in _DEFAULT_PORTS or parsed.userinfo or not good_host:
         raise BadMedia("bad_link")
     return parsed
 
@@ -224,10 +223,10 @@ def _later(url: httpx.URL, error: Exception) -> TryLater:
     return TryLater(f"{url.host}: {type(error).__name__}")
 
 
-async def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _body(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
     """A body shorter than announced ends in RemoteProtocolError, which is a TransportError."""
     try:
         async for chunk in response.aiter_bytes():
             yield chunk
     except (httpx.TransportError, httpx.DecodingError) as error:
-        raise _later(response.url, error) from error
+        raise _later(httpx.URL(url), error) from error

@@ -2,13 +2,15 @@
 
 server.py          Sandbox: one server, put together; serve() gives its address
 replicate_api.py   Replicate's endpoints
+files_api.py       Replicate's Files API
 gateway_api.py     the two endpoints of gateways, and their way to refuse
-delivery.py        results and uploads, by address
+delivery.py        results, by address
 admin.py           /sandbox/*: misbehaviour and figures
 guard.py           what stands before every endpoint: token, budget, misbehaviour
 creation.py        a request that asks for a prediction -> the prediction
 workshop.py        what all endpoints share: models, predictions, files, the runner
 predictions.py     the life of a prediction, and the book of all of them
+wire.py            a prediction as requests see it
 running.py         predictions that are drawn by worker threads
 prepared.py        predictions that only take time: for benchmarks
 inputs.py          checks of inputs, defaults

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from bot.sandbox import creation
 from bot.sandbox.misbehaviour import Rule
-from bot.sandbox.predictions import moment
 from bot.sandbox.refusals import Problem, answer
+from bot.sandbox.wire import moment
 from bot.sandbox.workshop import Workshop
 
 PREFIX = "/sandbox/"

@@ -13,8 +13,9 @@ from aiohttp import web
 from bot.catalogue.schema import Model
 from bot.sandbox.fetching import is_loopback
 from bot.sandbox.inputs import check_inputs
-from bot.sandbox.predictions import Order, Prediction, as_json, as_waited_json
+from bot.sandbox.predictions import Order, Prediction
 from bot.sandbox.refusals import Problem, answer
+from bot.sandbox.wire import as_json, as_waited_json
 from bot.sandbox.work import Json
 from bot.sandbox.workshop import Workshop
 

@@ -1,4 +1,4 @@
-"""Results and uploads, by addresses that work without a token."""
+"""Results, by addresses that work without a token."""
 
 from __future__ import annotations
 
@@ -12,33 +12,22 @@ from bot.sandbox.workshop import Workshop
 
 
 class Delivery:
-    """Results at /out/{key}/{name} for whoever knows the key, uploads for whoever has a signed address."""
+    """Results at /out/{key}/{filename}, for whoever knows the key."""
 
-    def __init__(self, workshop: Workshop, *, has_uploads: bool) -> None:
+    def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
-        self._has_uploads = has_uploads
 
     def routes(self) -> Sequence[web.RouteDef]:
-        output = web.get("/out/{key}/{filename}", self.output, name="download")
-        upload = web.get("/v1/files/{file}/download", self.upload, name="download.upload")
-        return [output, upload] if self._has_uploads else [output]
+        return [web.get("/out/{key}/{filename}", self.output, name="download")]
 
-    async def output(self, request: web.Request) -> web.StreamResponse:
+    async def output(self, request: web.Request) -> web.Response:
         file = self._workshop.outputs.get(request.match_info["key"])
         if file is None or file.name != request.match_info["filename"]:
             raise Problem(404, "File not found")
-        return _send(request, file)
-
-    async def upload(self, request: web.Request) -> web.StreamResponse:
-        key, query = request.match_info["file"], request.query
-        signed = [query.get(name, "") for name in ("owner", "expiry", "signature")]
-        file = self._workshop.uploads.get(key)
-        if file is None or not self._workshop.signatures.is_good(signed[0], key, *signed[1:]):
-            raise Problem(404, "File not found")
-        return _send(request, file)
+        return send(request, file)
 
 
-def _send(request: web.Request, file: File) -> web.Response:
+def send(request: web.Request, file: File) -> web.Response:
     """The whole of it, or the range that was asked for (RFC 9110, section 14)."""
     headers = {"Accept-Ranges": "bytes", "Content-Type": file.mime, "X-Content-Type-Options": "nosniff"}
     size = len(file.data)

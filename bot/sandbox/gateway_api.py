@@ -14,7 +14,6 @@ from aiohttp import web
 from bot.catalogue.schema import Model
 from bot.sandbox import creation
 from bot.sandbox.inputs import check_body
-from bot.sandbox.predictions import as_json
 from bot.sandbox.refusals import (
     GatewayError,
     Refusal,
@@ -25,6 +24,7 @@ from bot.sandbox.refusals import (
     no_such_path,
     no_token,
 )
+from bot.sandbox.wire import as_json
 from bot.sandbox.work import Json
 from bot.sandbox.workshop import Workshop
 

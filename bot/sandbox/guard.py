@@ -12,16 +12,15 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from bot.catalogue.schema import Model
-from bot.sandbox import admin
+from bot.sandbox import admin, creation
 from bot.sandbox.budgets import Budget
 from bot.sandbox.fetching import is_loopback
 from bot.sandbox.misbehaviour import Rule
-from bot.sandbox.refusals import Problem, Refusal, no_such, throttled, too_large
+from bot.sandbox.refusals import Problem, Refusal, no_such, throttled
 from bot.sandbox.work import Json
 from bot.sandbox.workshop import Workshop
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-ModelOf: TypeAlias = Callable[[web.Request, Workshop], Awaitable[Model | None]]
 
 HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
@@ -43,14 +42,12 @@ class Guard:
         self,
         workshop: Workshop,
         voice: Voice,
-        model_of: ModelOf,
         *,
         token: str,
         budgets: Mapping[str, Budget],
     ) -> None:
         self._workshop = workshop
         self._voice = voice
-        self._model_of = model_of
         self._token = token.encode()
         self._budgets = budgets
         self.last_request = 0.0
@@ -64,7 +61,7 @@ class Guard:
             except Refusal as refusal:
                 return refusal.response()
             except web.HTTPRequestEntityTooLarge:
-                return too_large().response()
+                return Problem(413, "The request body is too large").response()
             except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
                 return self._voice.no_such_endpoint(request).response()
 
@@ -104,7 +101,8 @@ class Guard:
 
     def _has_token(self, header: str) -> bool:
         scheme, _, token = header.partition(" ")
-        return scheme in ("Bearer", "Token") and hmac.compare_digest(token.strip().encode(), self._token)
+        sent = token.strip().encode("utf-8", "surrogateescape")
+        return scheme.lower() in ("bearer", "token") and hmac.compare_digest(sent, self._token)
 
     # -- what goes wrong
 
@@ -112,7 +110,7 @@ class Guard:
         rules = self._workshop.rules
         if not rules.concerns(endpoint):
             return await handler(request)
-        model = await self._model_of(request, self._workshop)
+        model = await _model_of(request, self._workshop)
         if rule := rules.take(endpoint, "delay", model):
             await asyncio.sleep(rule.seconds)
         rule = rules.take(endpoint, "answer", model)
@@ -152,6 +150,23 @@ class Guard:
             response.headers["Retry-After"] = str(rule.retry_after)
         response.headers.update(rule.headers)
         return response
+
+
+async def _model_of(request: web.Request, workshop: Workshop) -> Model | None:
+    """The model that a request is about, where it can be told."""
+    about = request.match_info
+    if "owner" in about:
+        return workshop.models.named("{owner}/{name}".format(**about))
+    if "key" in about and (file := workshop.outputs.get(about["key"])):
+        return next((model for model in workshop.models if model.command == file.model), None)
+    if "id" in about:
+        prediction = workshop.book.find(about["id"])
+        return prediction.order.model if prediction else None
+    if request.method == "POST" and request.path.endswith("/v1/predictions"):
+        body = await creation.read_body(request)
+        version = body.get("version") if isinstance(body, dict) else None
+        return workshop.models.of_version(version) if isinstance(version, str) else None
+    return None
 
 
 def _throttled(rule: Rule) -> Refusal:

@@ -19,7 +19,7 @@ from bot.sandbox.gateway_api import GatewayApi
 from bot.sandbox.guard import Guard
 from bot.sandbox.misbehaviour import Rule
 from bot.sandbox.prepared import Prepared
-from bot.sandbox.replicate_api import ReplicateApi, model_of
+from bot.sandbox.replicate_api import ReplicateApi
 from bot.sandbox.running import Make
 from bot.sandbox.webhooks import RETRIES
 from bot.sandbox.workshop import Workshop
@@ -67,14 +67,16 @@ class Sandbox:
             now=now,
             rng=rng or random.Random(),  # noqa: S311  seeds of pictures
         )
-        replicate = ReplicateApi(self.workshop, any_webhook=allow_webhooks)
-        self._has_files = kind == "replicate"
-        self._api = replicate if kind == "replicate" else GatewayApi(self.workshop)
+        self._api = (
+            ReplicateApi(self.workshop, any_webhook=allow_webhooks)
+            if kind == "replicate"
+            else GatewayApi(self.workshop)
+        )
         budgets = {
             "create": Budget(creates_per_minute, "creating predictions", now),
             "other": Budget(others_per_minute, "all other endpoints", now),
         }
-        self._guard = Guard(self.workshop, self._api, model_of, token=token, budgets=budgets)
+        self._guard = Guard(self.workshop, self._api, token=token, budgets=budgets)
 
     @property
     def prefix(self) -> str:
@@ -91,7 +93,7 @@ class Sandbox:
     def app(self) -> web.Application:
         """The application; it can be served once."""
         app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._guard.middleware()])
-        for part in (self._api, Delivery(self.workshop, has_uploads=self._has_files), Admin(self.workshop)):
+        for part in (self._api, Delivery(self.workshop), Admin(self.workshop)):
             app.add_routes(part.routes())
         app.cleanup_ctx.append(self._working)
         return app

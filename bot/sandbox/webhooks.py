@@ -13,8 +13,9 @@ import httpx
 from standardwebhooks import Webhook
 
 from bot.sandbox.misbehaviour import Misbehaviour, Rule
-from bot.sandbox.predictions import Event, Prediction, as_json
+from bot.sandbox.predictions import Event, Prediction
 from bot.sandbox.refusals import as_bytes
+from bot.sandbox.wire import as_json
 
 THROTTLE = 0.5
 """Seconds between two calls about outputs and logs of one prediction."""

@@ -137,11 +137,15 @@ class Workshop:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            self.expire()
-            late = self.now() - LONGEST_RUN
-            for prediction in list(self.book):
-                if not prediction.ended and (prediction.started_at or self.now()) < late:
-                    self.book.end(prediction, Status.FAILED, "Prediction timed out after 30 minutes")
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Lets go what is over, and ends what has run for too long."""
+        self.expire()
+        late = self.now() - LONGEST_RUN
+        for prediction in self.book:
+            if not prediction.ended and (prediction.started_at or self.now()) <= late:
+                self.book.end(prediction, Status.FAILED, "Prediction timed out after 30 minutes")
 
     def expire(self) -> None:
         self.book.expire()

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from errno import EACCES
@@ -24,6 +25,9 @@ from bot.store.tables import AnyRow
 from bot.store.writer import Request, Writer
 
 T = TypeVar("T")
+
+PAUSE = 0.02
+"""Seconds before SQLite is asked again for what it doesn't wait for by itself."""
 
 
 class Sqlite:
@@ -109,10 +113,25 @@ def _prepare(path: Path, wait_for_lock: float, min_free: int) -> None:
         if free < min_free:
             left = f"{free // 2**20} MB left"
             raise CannotStart(f"The disk of {path} is full ({left}). Make room, or move it to another disk.")
-        with closing(sqlite3.connect(path, timeout=wait_for_lock)) as connection:
-            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        if mode != "wal":
+        if _write_ahead(path, wait_for_lock) != "wal":
             raise CannotStart(f"{path} can't be used in write-ahead mode. Put it on a local disk.")
+
+
+def _write_ahead(path: Path, wait_for_lock: float) -> str:
+    """The journal mode, once write-ahead was asked for.
+
+    SQLite does not wait for a lock here, as it does elsewhere; others may open the same new file just now.
+    """
+    waits = int(wait_for_lock / PAUSE)
+    with closing(sqlite3.connect(path, timeout=0)) as connection:
+        while True:
+            try:
+                return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+            except sqlite3.OperationalError as error:
+                if waits <= 0 or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            waits -= 1
+            time.sleep(PAUSE)
 
 
 def _migrate(engine: Engine, path: Path) -> None:

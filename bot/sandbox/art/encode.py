@@ -51,7 +51,7 @@ def on_white(picture: Image.Image) -> Image.Image:
     return ground.convert("RGB")
 
 
-def png(picture: Image.Image, note: str, *, level: int = 6) -> bytes:
+def png(picture: Image.Image, note: str, *, level: int = 4) -> bytes:
     out, info = io.BytesIO(), PngImagePlugin.PngInfo()
     info.add_text("Software", MAKER)
     info.add_text("Comment", note)
@@ -68,7 +68,7 @@ def still(picture: Image.Image, form: str, quality: int, note: str) -> tuple[byt
         exif = Image.Exif()
         exif[0x0131] = MAKER
         exif[0x010E] = note
-        picture.save(out, "WEBP", quality=quality, method=3, exif=exif)
+        picture.save(out, "WEBP", quality=quality, method=2, exif=exif)
         return out.getvalue(), "image/webp"
     picture.save(out, "JPEG", quality=max(1, quality), comment=f"{MAKER}: {note}")
     return out.getvalue(), "image/jpeg"
@@ -177,15 +177,15 @@ def _bayer(width: int, height: int) -> Image.Image:
 
 def _palette(samples: Sequence[Image.Image]) -> tuple[Array, Array]:
     """255 colours and a transparent one as ARGB (256, 4), and the nearest of them for each 15-bit colour."""
-    small = [s.resize((160, max(1, 160 * s.height // s.width)), Image.Resampling.NEAREST) for s in samples]
-    sheet = Image.new("RGB", (160, sum(s.height for s in small)))
+    small = [s.resize((128, max(1, 128 * s.height // s.width)), Image.Resampling.NEAREST) for s in samples]
+    sheet = Image.new("RGB", (128, sum(s.height for s in small)))
     top = 0
     for picture in small:
         sheet.paste(picture, (0, top))
         top += picture.height
-    found = np.array(
-        sheet.quantize(255, Image.Quantize.MEDIANCUT, kmeans=2).getpalette() or [], np.float32
-    ).reshape(-1, 3)
+    found = np.array(sheet.quantize(255, Image.Quantize.MEDIANCUT).getpalette() or [], np.float32).reshape(
+        -1, 3
+    )
     levels = np.arange(32, dtype=np.float32) * 8 + 4
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     weigh = np.array([0.9, 1.2, 0.7], np.float32)

@@ -142,7 +142,7 @@ def caption(text: str, width: int, height: int) -> Image.Image:
     """The line that says where a picture comes from, as an RGBA sprite that fits a picture of that size."""
     size = max(9, round(min(width, height) * 0.02))
     font = ImageFont.load_default(size)
-    if font.getlength(text) > width * 0.9:
+    if font.getlength(text) > width * 0.6:
         text = text.partition(" ")[0]
     pad = round(size * 0.5)
     box = (round(font.getlength(text)) + 2 * pad, round(size * 1.75))

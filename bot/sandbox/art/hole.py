@@ -63,6 +63,11 @@ def hole_of(mask: Image.Image, size: tuple[int, int]) -> Hole | None:
 
 def spread(picture: Image.Image, known: Image.Image) -> Image.Image:
     """RGB: the colours where `known` is white, carried on into where it is black, nearest first."""
+    if max(picture.size) > SPREAD:
+        small = spread(picture.reduce(2), known.reduce(2))
+        return Image.composite(
+            picture.convert("RGB"), small.resize(picture.size, Image.Resampling.BILINEAR), known
+        )
     weight = np.asarray(known, np.float32)[..., None] / 255
     colours = np.asarray(picture.convert("RGB"), np.float32) * weight
     radius = 2
@@ -76,6 +81,9 @@ def spread(picture: Image.Image, known: Image.Image) -> Image.Image:
         radius *= 3
     return Image.fromarray(np.clip(colours / np.maximum(weight, 1e-3), 0, 255).astype(np.uint8))
 
+
+SPREAD = 400
+"""The longer side, in pixels, up to which colours are carried on at full size."""
 
 GRID = 64
 """The longer side of the grid on which a hole is closed smoothly."""

@@ -159,6 +159,7 @@ INSTRUMENTS: Mapping[str, Callable[[float, float], Array]] = {
     "organ": _organ,
     "flute": _flute,
     "reed": _reed,
+    "bass": _bass,
 }
 
 
@@ -332,10 +333,18 @@ class Score:
         self.step = 60 / style.tempo / 4
         self.steps = int(SECONDS / self.step) + 1
         self.sound = np.zeros(int(SECONDS * RATE))
+        self._notes: dict[tuple[str, float, float], Array] = {}
 
     def pitch(self, degree: int, octave: int = 0) -> float:
         scale = self.style.scale
         return float(self.key * 2 ** (octave + degree // 7 + scale[degree % 7] / 12))
+
+    def note(self, instrument: str, freq: float, length: float) -> Array:
+        """The samples of one note, `length` in seconds; a note that comes again is not played again."""
+        found = self._notes.get((instrument, freq, length))
+        if found is None:
+            found = self._notes[instrument, freq, length] = INSTRUMENTS[instrument](freq, length)
+        return found
 
     def put(self, samples: Array, step: float, gain: float) -> None:
         swung = self.style.swing * self.step * 2 if round(step) % 4 == 2 else 0.0
@@ -387,7 +396,7 @@ def _play_chords(score: Score, roots: tuple[int, ...]) -> None:
             )
             for offset, length in starts:
                 for degree in (0, 2, 4, 6 if stabs else 7):
-                    note = INSTRUMENTS[name](score.pitch(root + degree, 1), length * score.step)
+                    note = score.note(name, score.pitch(root + degree, 1), length * score.step)
                     score.put(note, i + offset, 0.13 * loud)
 
 
@@ -397,7 +406,7 @@ def _play_bass(score: Score, roots: tuple[int, ...]) -> None:
     )
     for i in range(0, score.steps, 8):
         for offset, degree in pattern:
-            note = _bass(score.pitch(roots[i // 8 % 4] + degree, -1), 1.6 * score.step)
+            note = score.note("bass", score.pitch(roots[i // 8 % 4] + degree, -1), 1.6 * score.step)
             score.put(note, i + offset, 0.34 * score.style.bass)
 
 
@@ -410,7 +419,7 @@ def _play_lead(score: Score, roots: tuple[int, ...]) -> None:
             degree = int(np.clip(degree + score.rng.integers(-2, 3), 0, 9))
             pitch = score.pitch(degree if i % 4 else home + 2 * int(score.rng.integers(0, 3)), 2)
             for name, loud in score.style.lead.items():
-                score.put(INSTRUMENTS[name](pitch, length * score.step * 0.95), i, 0.3 * loud)
+                score.put(score.note(name, pitch, length * score.step * 0.95), i, 0.3 * loud)
         i += length
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,7 +107,7 @@ def _create_chat() -> None:
         sa.Column("created_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_channels"),
     )
-    op.bulk_insert(channels, [{"id": "studio", "title": "Studio", "created_at": time.time()}])
+    op.bulk_insert(channels, [{"id": "studio", "title": "Studio", "created_at": 0.0}])
     op.create_table(
         "messages",
         sa.Column("id", sa.Integer, nullable=False),

@@ -1,0 +1,40 @@
+"""What all tests share: whether there is a browser to drive."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium_path() -> str | None:
+    return next(filter(None, map(shutil.which, CHROMIUMS)), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where Chromium is; for tests marked `browser`, which don't run without one."""
+    path = chromium_path()
+    assert path is not None
+    return path
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without Chromium browser tests are skipped; with THREADREEL_REQUIRE_CHROMIUM=1 that is an error."""
+    drivers = [item for item in items if item.get_closest_marker("browser")]
+    if not drivers or chromium_path():
+        return
+    if os.environ.get("THREADREEL_REQUIRE_CHROMIUM") == "1":
+        raise pytest.UsageError("Chromium is not installed, and THREADREEL_REQUIRE_CHROMIUM=1 demands it.")
+    for item in drivers:
+        item.add_marker(pytest.mark.skip(reason="Chromium is not installed"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
+    if skipped and chromium_path() is None:
+        what = "1 browser test was" if len(skipped) == 1 else f"{len(skipped)} browser tests were"
+        terminalreporter.write_line(f"Chromium is not installed: {what} skipped.", yellow=True)

@@ -1,0 +1,951 @@
+"""The world that the played Discord knows: people, servers, channels, roles, messages and files.
+
+Everything that changes here says so to `World.emit`, which the gateway listens to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import mimetypes
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from PIL import Image, UnidentifiedImageError
+
+from tests.discord_server.components import FILE, medium_in, media_of, text_of, walk
+from tests.discord_server.limits import (
+    ALL,
+    COMPONENTS_V2,
+    EPHEMERAL,
+    EVERYONE,
+    HAS_THREAD,
+    JSON,
+    LOADING,
+    NEEDS_SENDING,
+    NONE,
+    DiscordError,
+    Limits,
+    P,
+)
+
+EPOCH_MS = 1420070400000
+TEXT, DM, VOICE, GROUP_DM, CATEGORY, ANNOUNCEMENT = 0, 1, 2, 3, 4, 5
+ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD, STAGE, FORUM, MEDIA = 10, 11, 12, 13, 15, 16
+THREADS = {ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD}
+POSTS_ONLY = {FORUM, MEDIA}
+REQUIRE_TAG = 1 << 4
+
+BOT_PERMISSIONS = (
+    P.VIEW_CHANNEL | P.SEND_MESSAGES | P.SEND_MESSAGES_IN_THREADS | P.EMBED_LINKS | P.ATTACH_FILES
+    | P.READ_MESSAGE_HISTORY | P.CREATE_PUBLIC_THREADS | P.CONNECT
+)  # fmt: skip
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+class Clock:
+    """The server's time: the wall clock, which tests may put forward."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return self._now() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+@dataclass(eq=False)
+class User:
+    id: int
+    name: str
+    bot: bool = False
+    locale: str = "en-US"
+    takes_dms: bool = True
+    upload_limit: int = 0  # what Nitro gives; 0 without it
+    has_app: bool = False  # installed the application for themself
+
+    def payload(self) -> JSON:
+        return {
+            "id": str(self.id),
+            "username": self.name.lower().replace(" ", "_"),
+            "global_name": None if self.bot else self.name,
+            "discriminator": "0",
+            "avatar": None,
+            "bot": self.bot,
+            "system": False,
+            "public_flags": 0,
+            "avatar_decoration_data": None,
+        }
+
+
+@dataclass(eq=False)
+class Role:
+    guild: Guild
+    id: int
+    name: str
+    permissions: P
+    position: int
+    mentionable: bool = False
+    managed: bool = False
+
+    def payload(self) -> JSON:
+        return {
+            "id": str(self.id),
+            "name": self.name,
+            "color": 0,
+            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+            "hoist": False,
+            "icon": None,
+            "unicode_emoji": None,
+            "position": self.position,
+            "permissions": str(int(self.permissions)),
+            "managed": self.managed,
+            "mentionable": self.mentionable,
+            "flags": 0,
+        }
+
+    def set(self, permissions: P) -> None:
+        self.permissions = permissions
+        self.guild.emit("GUILD_ROLE_UPDATE", {"guild_id": str(self.guild.id), "role": self.payload()})
+
+    def delete(self) -> None:
+        del self.guild.roles[self.id]
+        for roles in self.guild.members.values():
+            roles.discard(self.id)
+        self.guild.emit("GUILD_ROLE_DELETE", {"guild_id": str(self.guild.id), "role_id": str(self.id)})
+
+
+@dataclass(eq=False)
+class Overwrite:
+    kind: int  # 0 a role, 1 a member
+    allow: P = NONE
+    deny: P = NONE
+
+
+@dataclass(eq=False)
+class Guild:
+    world: World
+    id: int
+    name: str
+    owner: User
+    locale: str = "en-US"
+    tier: int = 0
+    has_bot: bool = True
+    features: list[str] = field(default_factory=list)
+    roles: dict[int, Role] = field(default_factory=dict)
+    members: dict[int, set[int]] = field(default_factory=dict)
+    channels: dict[int, Channel] = field(default_factory=dict)
+
+    def emit(self, event: str, data: JSON) -> None:
+        if self.has_bot:
+            self.world.emit(event, data, guild=self)
+
+    # -- making --------------------------------------------------------------------------------------
+
+    def channel(self, name: str, kind: int = TEXT, **more: Any) -> Channel:
+        """A channel of any type; `more` are fields of `Channel` (nsfw, topic, parent, flags, tags)."""
+        channel = Channel(self.world, self.world.new_id(), kind, name, guild=self, **more)
+        channel.position = len(self.channels)
+        self.channels[channel.id] = channel
+        self.world.channels[channel.id] = channel
+        self.emit("CHANNEL_CREATE", channel.payload())
+        return channel
+
+    def text(self, name: str, **more: Any) -> Channel:
+        return self.channel(name, TEXT, **more)
+
+    def voice(self, name: str, **more: Any) -> Channel:
+        return self.channel(name, VOICE, **more)
+
+    def forum(self, name: str, *, tags: Iterable[str] = (), tag_required: bool = False) -> Channel:
+        named = {self.world.new_id(): tag for tag in tags}
+        return self.channel(name, FORUM, tags=named, flags=REQUIRE_TAG if tag_required else 0)
+
+    def role(self, name: str, permissions: P = NONE, *, mentionable: bool = False) -> Role:
+        role = Role(self, self.world.new_id(), name, permissions, len(self.roles), mentionable)
+        self.roles[role.id] = role
+        self.emit("GUILD_ROLE_CREATE", {"guild_id": str(self.id), "role": role.payload()})
+        return role
+
+    def join(self, user: Identified, *roles: Role) -> None:
+        self.members[user.id] = {role.id for role in roles}
+
+    def leave(self, user: Identified) -> None:
+        self.members.pop(user.id, None)
+
+    def delete(self) -> None:
+        """The server is deleted: its channels are unknown from now on (10003)."""
+        self.emit("GUILD_DELETE", {"id": str(self.id)})
+        self.has_bot = False
+        del self.world.guilds[self.id]
+        for channel in self.channels.values():
+            channel.deleted = True
+            self.world.channels.pop(channel.id, None)
+
+    def kick_bot(self) -> None:
+        """The bot is thrown out: its channels are there, but not for the bot (50001)."""
+        self.emit("GUILD_DELETE", {"id": str(self.id)})
+        self.has_bot = False
+        self.leave(self.world.bot)
+
+    def outage(self) -> None:
+        self.emit("GUILD_DELETE", {"id": str(self.id), "unavailable": True})
+
+    # -- asking --------------------------------------------------------------------------------------
+
+    @property
+    def everyone(self) -> Role:
+        return self.roles[self.id]
+
+    @property
+    def threads(self) -> list[Channel]:
+        return [channel for channel in self.channels.values() if channel.is_thread]
+
+    def base_permissions(self, user: Identified) -> P:
+        if user.id == self.owner.id:
+            return ALL
+        permissions = self.everyone.permissions
+        for role_id in self.members.get(user.id, ()):
+            permissions |= self.roles[role_id].permissions
+        return ALL if permissions & P.ADMINISTRATOR else permissions
+
+    def member_payload(self, user: User, channel: Channel | None = None) -> JSON:
+        member: JSON = {
+            "user": user.payload(),
+            "nick": None,
+            "avatar": None,
+            "banner": None,
+            "roles": [str(role) for role in sorted(self.members.get(user.id, ()))],
+            "joined_at": "2024-05-01T12:00:00+00:00",
+            "premium_since": None,
+            "deaf": False,
+            "mute": False,
+            "flags": 0,
+            "pending": False,
+            "communication_disabled_until": None,
+        }
+        if channel is not None:
+            member["permissions"] = str(int(channel.permissions_of(user)))
+        return member
+
+    def payload(self) -> JSON:
+        bot = self.world.bot
+        seen = [channel for channel in self.threads if not channel.archived]
+        return {
+            "id": str(self.id),
+            "name": self.name,
+            "icon": None,
+            "splash": None,
+            "discovery_splash": None,
+            "banner": None,
+            "description": None,
+            "owner_id": str(self.owner.id),
+            "region": "deprecated",
+            "afk_channel_id": None,
+            "afk_timeout": 300,
+            "verification_level": 0,
+            "default_message_notifications": 1,
+            "explicit_content_filter": 0,
+            "mfa_level": 0,
+            "nsfw_level": 0,
+            "application_id": None,
+            "system_channel_id": None,
+            "system_channel_flags": 0,
+            "rules_channel_id": None,
+            "public_updates_channel_id": None,
+            "vanity_url_code": None,
+            "premium_tier": self.tier,
+            "premium_subscription_count": 0,
+            "premium_progress_bar_enabled": False,
+            "preferred_locale": self.locale,
+            "features": self.features,
+            "roles": [role.payload() for role in self.roles.values()],
+            "emojis": [],
+            "stickers": [],
+            "joined_at": "2024-05-01T12:00:00+00:00",
+            "large": False,
+            "unavailable": False,
+            "member_count": len(self.members),
+            "members": [self.member_payload(bot)],
+            "voice_states": [],
+            "presences": [],
+            "stage_instances": [],
+            "guild_scheduled_events": [],
+            "soundboard_sounds": [],
+            "channels": [c.payload() for c in self.channels.values() if not c.is_thread],
+            "threads": [c.payload() for c in seen if c.permissions_of(bot) & P.VIEW_CHANNEL],
+        }
+
+
+@dataclass(eq=False)
+class Channel:
+    world: World
+    id: int
+    kind: int
+    name: str
+    guild: Guild | None = None
+    parent: Channel | None = None
+    position: int = 0
+    nsfw: bool = False
+    topic: str | None = None
+    flags: int = 0
+    tags: dict[int, str] = field(default_factory=dict)
+    overwrites: dict[int, Overwrite] = field(default_factory=dict)
+    recipients: list[User] = field(default_factory=list)
+    messages: dict[int, Message] = field(default_factory=dict)
+    deleted: bool = False
+    # Threads only.
+    owner_id: int = 0
+    archived: bool = False
+    locked: bool = False
+    archive_after: int = 1440  # minutes
+    joined: set[int] = field(default_factory=set)
+    applied_tags: list[int] = field(default_factory=list)
+
+    @property
+    def is_thread(self) -> bool:
+        return self.kind in THREADS
+
+    @property
+    def is_private(self) -> bool:
+        return self.kind in (DM, GROUP_DM)
+
+    @property
+    def age_restricted(self) -> bool:
+        """Threads have no such field of their own: they inherit the parent's."""
+        return self.parent.age_restricted if self.is_thread and self.parent else self.nsfw
+
+    # -- changing ------------------------------------------------------------------------------------
+
+    def allow(self, whom: Role | Identified, permissions: P) -> None:
+        overwrite = self._overwrite(whom)
+        overwrite.allow |= permissions
+        overwrite.deny &= ~permissions
+        self.changed()
+
+    def deny(self, whom: Role | Identified, permissions: P) -> None:
+        overwrite = self._overwrite(whom)
+        overwrite.deny |= permissions
+        overwrite.allow &= ~permissions
+        self.changed()
+
+    def _overwrite(self, whom: Role | Identified) -> Overwrite:
+        return self.overwrites.setdefault(whom.id, Overwrite(0 if isinstance(whom, Role) else 1))
+
+    def update(self, **fields: Any) -> None:
+        """Set fields (name, nsfw, archived, locked, ...) and tell the gateway."""
+        for name, value in fields.items():
+            if not hasattr(self, name):
+                raise AttributeError(name)
+            setattr(self, name, value)
+        self.changed()
+
+    def changed(self) -> None:
+        if self.guild is not None:
+            self.guild.emit("THREAD_UPDATE" if self.is_thread else "CHANNEL_UPDATE", self.payload())
+
+    def delete(self) -> None:
+        self.deleted = True
+        self.world.channels.pop(self.id, None)
+        if self.guild is None:
+            return
+        self.guild.channels.pop(self.id, None)
+        for thread in [thread for thread in self.guild.threads if thread.parent is self]:
+            thread.delete()
+        if self.is_thread and self.parent is not None:
+            keys = {"id": str(self.id), "guild_id": str(self.guild.id), "parent_id": str(self.parent.id)}
+            self.guild.emit("THREAD_DELETE", {**keys, "type": self.kind})
+        else:
+            self.guild.emit("CHANNEL_DELETE", self.payload())
+
+    def thread(
+        self,
+        name: str,
+        owner: Identified,
+        *,
+        private: bool = False,
+        id: int | None = None,  # noqa: A002
+        archive_after: int = 1440,
+        applied_tags: Iterable[int] = (),
+    ) -> Channel:
+        """A thread below this channel; `id` is the message's when it hangs from one."""
+        assert self.guild is not None
+        kind = ANNOUNCEMENT_THREAD if self.kind == ANNOUNCEMENT else PUBLIC_THREAD
+        thread = Channel(
+            self.world,
+            id or self.world.new_id(),
+            PRIVATE_THREAD if private else kind,
+            name,
+            guild=self.guild,
+            parent=self,
+            owner_id=owner.id,
+            archive_after=archive_after,
+            joined={owner.id},
+            applied_tags=list(applied_tags),
+        )
+        self.guild.channels[thread.id] = thread
+        self.world.channels[thread.id] = thread
+        self.guild.emit("THREAD_CREATE", {**thread.payload(), "newly_created": True})
+        return thread
+
+    # -- asking --------------------------------------------------------------------------------------
+
+    def permissions_of(self, user: Identified) -> P:
+        """What `user` may do here, overwrites, threads' rules and implicit denials applied."""
+        if self.guild is None:
+            inside = any(user.id == one.id for one in self.recipients)
+            return EVERYONE & ~P.CREATE_PUBLIC_THREADS & ~P.CREATE_PRIVATE_THREADS if inside else NONE
+        if user.id not in self.guild.members and user.id != self.guild.owner.id:
+            return NONE
+        base = self.guild.base_permissions(user)
+        if base == ALL:
+            return ALL
+        source = self.parent if self.is_thread and self.parent else self
+        permissions = source._with_overwrites(base, user)
+        if not permissions & P.VIEW_CHANNEL:
+            return NONE
+        if self.kind in (VOICE, STAGE) and not permissions & P.CONNECT:
+            return NONE
+        hidden = self.kind == PRIVATE_THREAD and user.id not in self.joined
+        if hidden and not permissions & P.MANAGE_THREADS:
+            return NONE
+        if not permissions & (P.SEND_MESSAGES_IN_THREADS if self.is_thread else P.SEND_MESSAGES):
+            permissions &= ~NEEDS_SENDING
+        return permissions
+
+    def _with_overwrites(self, permissions: P, user: Identified) -> P:
+        assert self.guild is not None
+        if everyone := self.overwrites.get(self.guild.id):
+            permissions = permissions & ~everyone.deny | everyone.allow
+        allow = deny = NONE
+        for role_id in self.guild.members.get(user.id, ()):
+            if of_role := self.overwrites.get(role_id):
+                allow |= of_role.allow
+                deny |= of_role.deny
+        permissions = permissions & ~deny | allow
+        if own := self.overwrites.get(user.id):
+            permissions = permissions & ~own.deny | own.allow
+        return permissions
+
+    def visible(self, viewer: Identified | None = None) -> list[Message]:
+        """Messages as people see them; those for one person's eyes only with that `viewer`."""
+        return [
+            message
+            for message in self.messages.values()
+            if not message.deleted
+            and (message.for_user is None or (viewer is not None and message.for_user.id == viewer.id))
+        ]
+
+    def payload(self, *, seen_by: Identified | None = None) -> JSON:
+        last = next(reversed(self.messages), None)
+        data: JSON = {
+            "id": str(self.id),
+            "type": self.kind,
+            "name": self.name,
+            "flags": self.flags,
+            "last_message_id": str(last) if last else None,
+        }
+        if seen_by is not None:
+            data["permissions"] = str(int(self.permissions_of(seen_by)))
+        if self.is_private:
+            data["recipients"] = [user.payload() for user in self.recipients if user is not self.world.bot]
+            return data
+        assert self.guild is not None
+        data["guild_id"] = str(self.guild.id)
+        data["parent_id"] = str(self.parent.id) if self.parent else None
+        data["rate_limit_per_user"] = 0
+        return data | (self._thread_fields() if self.is_thread else self._channel_fields())
+
+    def _channel_fields(self) -> JSON:
+        fields: JSON = {
+            "position": self.position,
+            "nsfw": self.nsfw,
+            "topic": self.topic,
+            "permission_overwrites": [
+                {"id": str(id_), "type": o.kind, "allow": str(int(o.allow)), "deny": str(int(o.deny))}
+                for id_, o in self.overwrites.items()
+            ],
+        }
+        if self.kind in (VOICE, STAGE):
+            fields |= {"bitrate": 64000, "user_limit": 0, "rtc_region": None}
+        if self.kind in POSTS_ONLY:
+            tags = [
+                {"id": str(id_), "name": name, "moderated": False, "emoji_id": None, "emoji_name": None}
+                for id_, name in self.tags.items()
+            ]
+            fields |= {"available_tags": tags, "default_reaction_emoji": None, "default_sort_order": None}
+            fields |= {"default_forum_layout": 0}
+        return fields
+
+    def _thread_fields(self) -> JSON:
+        fields: JSON = {
+            "owner_id": str(self.owner_id),
+            "message_count": len(self.messages),
+            "total_message_sent": len(self.messages),
+            "member_count": len(self.joined),
+            "applied_tags": [str(tag) for tag in self.applied_tags],
+            "thread_metadata": {
+                "archived": self.archived,
+                "locked": self.locked,
+                "auto_archive_duration": self.archive_after,
+                "archive_timestamp": iso(self.world.clock()),
+                "create_timestamp": iso(snowflake_time(self.id)),
+            },
+        }
+        if self.world.bot.id in self.joined:
+            fields["member"] = {
+                "id": str(self.id),
+                "user_id": str(self.world.bot.id),
+                "join_timestamp": iso(self.world.clock()),
+                "flags": 0,
+            }
+        return fields
+
+
+@dataclass(eq=False)
+class Attachment:
+    """A file on the played CDN, with its bytes."""
+
+    world: World
+    id: int
+    channel_id: int
+    filename: str
+    data: bytes
+    description: str | None = None
+    ephemeral: bool = False
+    width: int | None = None
+    height: int | None = None
+    gone: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    @property
+    def content_type(self) -> str | None:
+        """Derived from the name alone, as Discord does."""
+        return mimetypes.guess_type(self.filename)[0]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def url(self) -> str:
+        """A signed link that expires."""
+        issued = int(self.world.clock())
+        expires = issued + int(self.world.limits.cdn_life)
+        signature = self.world.sign(self, expires, issued)
+        path = f"/attachments/{self.channel_id}/{self.id}/{self.filename}"
+        return f"{self.world.cdn}{path}?ex={expires:x}&is={issued:x}&hm={signature}&"
+
+    def payload(self) -> JSON:
+        data: JSON = {
+            "id": str(self.id),
+            "filename": self.filename,
+            "size": self.size,
+            "url": self.url,
+            "proxy_url": self.url,
+        }
+        optional = {
+            "content_type": self.content_type,
+            "description": self.description,
+            "width": self.width,
+            "height": self.height,
+            "ephemeral": self.ephemeral or None,
+        }
+        return data | {key: value for key, value in optional.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Button:
+    label: str
+    custom_id: str | None
+    style: int
+    disabled: bool
+    url: str | None
+    component_id: int
+
+
+@dataclass(frozen=True)
+class Pings:
+    """Whose phone rings."""
+
+    users: frozenset[int] = frozenset()
+    roles: frozenset[int] = frozenset()
+    everyone: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.roles or self.everyone)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a message said until it was edited at `at`."""
+
+    at: float
+    text: str
+    files: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Message:
+    world: World
+    id: int
+    channel: Channel
+    author: User
+    created: float
+    kind: int = 0
+    content: str = ""
+    embeds: list[JSON] = field(default_factory=list)
+    components: list[JSON] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    flags: int = 0
+    nonce: str | int | None = None
+    reference: JSON | None = None
+    replied_to: Message | None = None
+    interaction: JSON | None = None  # interaction_metadata
+    by_webhook: bool = False
+    for_user: User | None = None
+    edited: float | None = None
+    deleted: bool = False
+    pings: Pings = field(default_factory=Pings)
+    edits: list[Edit] = field(default_factory=list)
+
+    # -- as people see it ----------------------------------------------------------------------------
+
+    @property
+    def v2(self) -> bool:
+        return bool(self.flags & COMPONENTS_V2)
+
+    @property
+    def ephemeral(self) -> bool:
+        return bool(self.flags & EPHEMERAL)
+
+    @property
+    def thinking(self) -> bool:
+        return bool(self.flags & LOADING)
+
+    @property
+    def text(self) -> str:
+        """Content, embeds and texts of components, one under the other."""
+        parts = [self.content]
+        for embed in self.embeds:
+            parts += [embed.get("title") or "", embed.get("description") or ""]
+            parts += [f"{entry['name']}: {entry['value']}" for entry in embed.get("fields") or []]
+        parts.append(text_of(self.components))
+        return "\n".join(part for part in parts if part)
+
+    @property
+    def buttons(self) -> list[Button]:
+        return [
+            Button(
+                c.get("label") or (c.get("emoji") or {}).get("name") or "",
+                c.get("custom_id"),
+                c["style"],
+                bool(c.get("disabled")),
+                c.get("url"),
+                c.get("id", 0),
+            )
+            for c in walk(self.components)
+            if c.get("type") == 2
+        ]
+
+    @property
+    def files(self) -> list[Attachment]:
+        """The files people see: with Components V2 only those that a component shows."""
+        if not self.v2:
+            return list(self.attachments)
+        shown = {medium_in(e).get("attachment_id") for c in walk(self.components) for e in media_of(c)}
+        return [one for one in self.attachments if str(one.id) in shown]
+
+    @property
+    def hidden_files(self) -> list[Attachment]:
+        """Uploaded, but shown by no component: nobody sees them."""
+        return [one for one in self.attachments if one not in self.files]
+
+    @property
+    def gallery(self) -> list[Attachment]:
+        """The files in media galleries and thumbnails, as opposed to those shown as a file to download."""
+        shown = {
+            medium_in(entry).get("attachment_id")
+            for c in walk(self.components)
+            if c.get("type") != FILE
+            for entry in media_of(c)
+        }
+        return [one for one in self.attachments if str(one.id) in shown]
+
+    @property
+    def alt_texts(self) -> list[str]:
+        inside = [e.get("description") for c in walk(self.components) for e in media_of(c)]
+        return [text for text in [*(a.description for a in self.attachments), *inside] if text]
+
+    @property
+    def thread(self) -> Channel | None:
+        """The thread that hangs from this message; it has the message's id."""
+        return self.world.channels.get(self.id)
+
+    @property
+    def jump_url(self) -> str:
+        guild = self.channel.guild
+        return f"https://discord.com/channels/{guild.id if guild else '@me'}/{self.channel.id}/{self.id}"
+
+    # -- changing ------------------------------------------------------------------------------------
+
+    def remember(self) -> None:
+        """Keep what it says now among its edits."""
+        at = self.world.clock()
+        self.edits.append(Edit(at, self.text, tuple(one.filename for one in self.files)))
+        self.edited = at
+
+    def delete(self) -> None:
+        self.deleted = True
+        for attachment in self.attachments:
+            attachment.gone = True
+        if self.for_user is None:
+            data = {"id": str(self.id), "channel_id": str(self.channel.id)}
+            if self.channel.guild is not None:
+                data["guild_id"] = str(self.channel.guild.id)
+            self.world.emit("MESSAGE_DELETE", data, guild=self.channel.guild, channel=self.channel)
+        self.world.notify()
+
+    # -- as the API gives it -------------------------------------------------------------------------
+
+    def payload(self, *, with_reply: bool = True) -> JSON:
+        guild = self.channel.guild
+        data: JSON = {
+            "id": str(self.id),
+            "channel_id": str(self.channel.id),
+            "type": self.kind,
+            "author": self.author.payload(),
+            "content": self.content,
+            "timestamp": iso(self.created),
+            "edited_timestamp": iso(self.edited) if self.edited else None,
+            "tts": False,
+            "mention_everyone": self.pings.everyone,
+            "mentions": [self.world.users[u].payload() for u in self.pings.users if u in self.world.users],
+            "mention_roles": [str(role) for role in self.pings.roles],
+            "attachments": [one.payload() for one in self.attachments],
+            "embeds": self.embeds,
+            "components": [self._rendered(component) for component in self.components],
+            "pinned": False,
+            "flags": self.flags | (HAS_THREAD if self.thread else 0),
+        }
+        if self.by_webhook:
+            data |= {"webhook_id": str(self.world.application_id)}
+        if self.author.bot:
+            data |= {"application_id": str(self.world.application_id)}
+        if self.nonce is not None:
+            data["nonce"] = self.nonce
+        if self.interaction is not None:
+            data["interaction_metadata"] = self.interaction
+        if self.reference is not None:
+            data["message_reference"] = self.reference
+            if with_reply:
+                there = self.replied_to is not None and not self.replied_to.deleted
+                data["referenced_message"] = self.replied_to.payload(with_reply=False) if there else None  # type: ignore[union-attr]
+        if self.thread is not None and guild is not None:
+            data["thread"] = self.thread.payload()
+        return data
+
+    def event(self) -> JSON:
+        data = self.payload()
+        if self.channel.guild is not None:
+            data["guild_id"] = str(self.channel.guild.id)
+            member = self.channel.guild.member_payload(self.author)
+            del member["user"]
+            data["member"] = member
+        return data
+
+    def _rendered(self, component: JSON) -> JSON:
+        """A component with the links of its media filled in, freshly signed."""
+        out = dict(component)
+        if component.get("components"):
+            out["components"] = [self._rendered(child) for child in component["components"]]
+        for nested in ("accessory", "component"):
+            if isinstance(component.get(nested), dict):
+                out[nested] = self._rendered(component[nested])
+        if component.get("items"):
+            out["items"] = [self._with_link(item, "media") for item in component["items"]]
+        for medium in ("media", "file"):
+            if component.get(medium):
+                out = self._with_link(out, medium)
+        return out
+
+    def _with_link(self, entry: JSON, key: str) -> JSON:
+        medium: JSON = entry[key]
+        attachment = self.world.files.get(int(medium.get("attachment_id") or 0))
+        if attachment is None:
+            unknown = {"proxy_url": medium["url"], "width": None, "height": None, "loading_state": 2}
+            return {**entry, key: {**unknown, **medium}}
+        rendered: JSON = {
+            "url": attachment.url,
+            "proxy_url": attachment.url,
+            "attachment_id": str(attachment.id),
+            "content_type": attachment.content_type,
+            "width": attachment.width,
+            "height": attachment.height,
+            "placeholder": "",
+            "placeholder_version": 1,
+            "loading_state": 2,
+            "flags": 0,
+        }
+        more = {"name": attachment.filename, "size": attachment.size} if key == "file" else {}
+        return {**entry, **more, key: rendered}
+
+
+def snowflake_time(snowflake: int) -> float:
+    return ((snowflake >> 22) + EPOCH_MS) / 1000
+
+
+def clean_name(filename: str) -> str:
+    """File names as Discord keeps them: ASCII letters, digits and `_-.`; blanks become underscores."""
+    kept = re.sub(r"[^A-Za-z0-9_.\-]", "", re.sub(r"\s", "_", filename))
+    return kept or "unknown"
+
+
+class World:
+    """All there is. `emit` is given by the gateway, `notify` wakes those who wait for something to change."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self.clock = clock
+        self.limits = limits
+        self.cdn = ""  # set when the server knows its port
+        self.users: dict[int, User] = {}
+        self.guilds: dict[int, Guild] = {}
+        self.channels: dict[int, Channel] = {}
+        self.files: dict[int, Attachment] = {}
+        self.nonces: dict[tuple[int, str], tuple[float, Message]] = {}
+        self.sink: Callable[[str, JSON, Guild | None, Channel | None], None] | None = None
+        self.woken: Callable[[], None] | None = None
+        self._last_id = 0
+        self._guild_count = 0
+        self._secret = b"signs the links of the played CDN"
+        self.bot = self.new_user("Threadreel", bot=True)
+        self.application_id = self.bot.id
+
+    # -- telling -------------------------------------------------------------------------------------
+
+    def emit(
+        self, event: str, data: JSON, *, guild: Guild | None = None, channel: Channel | None = None
+    ) -> None:
+        if self.sink is not None:
+            self.sink(event, data, guild, channel)
+        self.notify()
+
+    def notify(self) -> None:
+        if self.woken is not None:
+            self.woken()
+
+    # -- making --------------------------------------------------------------------------------------
+
+    def new_id(self) -> int:
+        """A snowflake of the server's time, above all before it."""
+        now = (int(self.clock() * 1000) - EPOCH_MS) << 22
+        self._last_id = max(self._last_id + 1, now)
+        return self._last_id
+
+    def new_user(self, name: str, **more: Any) -> User:
+        user = User(self.new_id(), name, **more)
+        self.users[user.id] = user
+        return user
+
+    def new_guild(self, name: str, owner: User, *, has_bot: bool = True, **more: Any) -> Guild:
+        """A server with @everyone and, where the bot is in, the bot's own role."""
+        # Ids a millisecond apart, or all servers would fall to one shard: (id >> 22) % count.
+        self._guild_count += 1
+        guild_id = ((int(self.clock() * 1000) - EPOCH_MS - 10_000_000) // 1000 * 1000 + self._guild_count) << 22
+        guild = Guild(self, guild_id, name, owner, has_bot=has_bot, **more)
+        guild.roles[guild.id] = Role(guild, guild.id, "@everyone", EVERYONE, 0)
+        guild.members[owner.id] = set()
+        self.guilds[guild.id] = guild
+        if has_bot:
+            self.add_bot(guild)
+        return guild
+
+    def add_bot(self, guild: Guild) -> Role:
+        role = Role(guild, self.new_id(), self.bot.name, BOT_PERMISSIONS, len(guild.roles), managed=True)
+        guild.roles[role.id] = role
+        guild.members[self.bot.id] = {role.id}
+        guild.has_bot = True
+        self.emit("GUILD_CREATE", guild.payload(), guild=guild)
+        return role
+
+    def private_channel(self, *users: User) -> Channel:
+        """The channel of two people, or of a group, made when it isn't there."""
+        wanted = {user.id for user in users}
+        for channel in self.channels.values():
+            if channel.is_private and {user.id for user in channel.recipients} == wanted:
+                return channel
+        kind = DM if len(wanted) == 2 else GROUP_DM
+        channel = Channel(self, self.new_id(), kind, "", recipients=list(users))
+        self.channels[channel.id] = channel
+        if self.bot.id in wanted:
+            self.emit("CHANNEL_CREATE", channel.payload(), channel=channel)
+        return channel
+
+    def new_file(
+        self,
+        channel_id: int,
+        filename: str,
+        data: bytes,
+        *,
+        description: str | None = None,
+        ephemeral: bool = False,
+    ) -> Attachment:
+        file_id, name = self.new_id(), clean_name(filename)
+        attachment = Attachment(self, file_id, channel_id, name, data, description, ephemeral)
+        attachment.width, attachment.height = _picture_size(attachment.content_type, data)
+        self.files[file_id] = attachment
+        return attachment
+
+    # -- asking --------------------------------------------------------------------------------------
+
+    def find_channel(self, channel_id: int) -> Channel:
+        """The channel as the bot may reach it.
+
+        Raises:
+            DiscordError: 10003 when there is none, 50001 when the bot has no access.
+        """
+        channel = self.channels.get(channel_id)
+        if channel is None:
+            raise DiscordError(10003)
+        if not channel.permissions_of(self.bot) & P.VIEW_CHANNEL:
+            raise DiscordError(50001)
+        return channel
+
+    def find_message(self, channel: Channel, message_id: int) -> Message:
+        message = channel.messages.get(message_id)
+        if message is None or message.deleted or message.for_user is not None:
+            raise DiscordError(10008)
+        return message
+
+    def sign(self, attachment: Attachment, expires: int, issued: int) -> str:
+        text = f"{attachment.channel_id}/{attachment.id}/{attachment.filename}/{expires}/{issued}"
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _picture_size(content_type: str | None, data: bytes) -> tuple[int | None, int | None]:
+    if not content_type or not content_type.startswith("image/"):
+        return None, None
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except (UnidentifiedImageError, OSError):
+        return None, None
