@@ -30,25 +30,25 @@ async def serve_until_stopped(
 
     With `any_port`, another port is taken where the configured one is in use. Raises CannotStart.
     """
-    async with (
-        installation(settings, needs_engine=True) as running,
-        await _listen(running, any_port=any_port) as site,
-        working(running) as engine,
-    ):
-        _note_address(running, site)
-        log.info("Serving", action="serving", address=site.address)
-        if greet is not None:
-            await greet(running, site.address)
-        await _until_told_or(engine)
-        log.info("Stopping", action="stopping")
-
-
-async def _until_told_or(engine: asyncio.Task[None]) -> None:
-    """Until a signal comes; an engine that ends before has failed, and its error is ours."""
     with _signals() as stop:
-        waiting = asyncio.create_task(stop.wait())
-        await asyncio.wait({waiting, engine}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        async with (
+            installation(settings, needs_engine=True) as running,
+            await _listen(running, any_port=any_port) as site,
+            working(running) as engine,
+        ):
+            _note_address(running, site)
+            log.info("Serving", action="serving", address=site.address)
+            if greet is not None:
+                await greet(running, site.address)
+            await _first_of(stop, engine)
+            log.info("Stopping", action="stopping")
+
+
+async def _first_of(stop: asyncio.Event, engine: asyncio.Task[None]) -> None:
+    """Until it is told to stop; an engine that ends before has failed, and its error is ours."""
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({waiting, engine}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     if engine.done():
         engine.result()
 

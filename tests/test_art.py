@@ -272,6 +272,11 @@ def test_a_prompt_is_understood() -> None:
     assert (idea.place, idea.season, idea.time, idea.styles) == ("forest", "winter", "night", ("sketch",))
 
 
+def test_a_thing_named_by_two_words_is_one_thing() -> None:
+    assert understand("a cup of coffee").subjects == (Subject("cup"),)
+    assert understand("a cat and a cat").subjects == (Subject("cat"),) * 2
+
+
 def test_what_the_negative_prompt_names_stays_out() -> None:
     assert understand("a fox in snow, rain", "snow").season == ""
     assert understand("a fox and a cat", "cat").subjects == (Subject("fox"),)

@@ -19,7 +19,8 @@ async def test_a_job_goes_from_the_command_to_its_place(tmp_path: Path) -> None:
     async with rig(tmp_path) as studio:
         job = await studio.ended(await studio.order())
         assert (job.state, job.outcome) == (State.DONE, Outcome.READY)
-        assert isinstance(notice := studio.board.last(job), Ready)
+        notice = studio.board.last(job)
+        assert isinstance(notice, Ready)
         assert notice.media[0].path.read_bytes().startswith(b"\x89PNG")
         assert notice.cost == 0
         assert job.took is not None
@@ -281,7 +282,8 @@ async def test_a_file_too_large_for_the_place_is_made_smaller(tmp_path: Path) ->
     async with rig(tmp_path, make=_noise) as studio:
         studio.board.faults_at_the_end = [TooLarge(40_000)]
         job = await studio.ended(await studio.order(), within=30)
-        assert isinstance(notice := studio.board.last(job), Ready)
+        notice = studio.board.last(job)
+        assert isinstance(notice, Ready)
         assert notice.media[0].path.stat().st_size <= 40_000 < job.media[0].size
 
 

@@ -119,7 +119,7 @@ class Fetcher:
             addresses = await self._resolve(host, port)
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise TryLater(f"{host}: the name server doesn't answer") from error
+                raise TryLater(f"the name server doesn't answer for {host}") from error
             raise BadMedia("dead_link", reason="no_such_host") from error
         except (OSError, UnicodeError) as error:
             raise BadMedia("dead_link", reason="no_such_host") from error
@@ -220,7 +220,16 @@ def _refusal(url: httpx.URL, response: httpx.Response) -> Exception:
 
 def _later(url: httpx.URL, error: Exception) -> TryLater:
     """Without the error's own text, in which the address may stand with its secrets."""
-    return TryLater(f"{url.host}: {type(error).__name__}")
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            what = "can't be reached"
+        case httpx.TimeoutException():
+            what = "doesn't answer in time"
+        case httpx.DecodingError():
+            what = "sent something that can't be unpacked"
+        case _:
+            what = "broke the connection off"
+    return TryLater(f"{url.host} {what}")
 
 
 async def _body(response: httpx.Response, url: str) -> AsyncIterator[bytes]:

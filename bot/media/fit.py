@@ -106,6 +106,8 @@ _SOUND_SHARE = 0.2
 _BITS_PER_PIXEL = 0.05  # H.264 of fewer looks better when it is scaled down
 _SMALLEST_FILM_SIDE = 128
 _LARGEST_FILM_SIDE = 3840
+_USUAL_FPS = 25
+_MOST_FPS = 60  # files with uneven frames claim thousands
 _FRAME_OVERHEAD = 24  # bytes of MP4 index per frame
 _FILE_OVERHEAD = 4096
 _CLOCK = Fraction(1, 90_000)
@@ -162,7 +164,7 @@ def _look_at_film(path: str) -> _Film:
         frame = next(container.decode(stream), None) if stream else None
         if stream is None or frame is None:
             raise BadMedia("wrong_kind", kind=Kind.AUDIO)
-        fps = float(stream.average_rate or 25)
+        fps = min(float(stream.average_rate or _USUAL_FPS), _MOST_FPS)
         has_sound = sound_of(container) is not None
         duration = max(length_of(container) or 0, 1 / fps)
     return _Film(frame.width, frame.height, fps, duration, frame.rotation, has_sound)

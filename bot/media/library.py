@@ -37,7 +37,7 @@ class Library:
     """Kept files, under the SHA-256 of their bytes (hex), in one folder.
 
     An async context manager: entering it opens the folder (CannotStart where it can't be written), leaving it
-    ends the worker processes. `max_bytes` is the most that one file may have.
+    ends the worker processes, also those of a `pool` it was given. `max_bytes`: the most one file may have.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Library:
             ):
                 return await self.keep(name or _name_in(url), body)
         except TimeoutError as error:
-            raise TryLater(f"{httpx.URL(url).host}: not done after {self._patience.fetch:g} s") from error
+            raise TryLater(f"{httpx.URL(url).host} took more than {self._patience.fetch:g} s") from error
 
     # -- what is there
 

@@ -32,9 +32,12 @@ def main() -> None:
     _be_modest()
     tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
-    _say(answers, READY)
-    while True:
-        _say(answers, _answer(**json.loads(tasks.get())))
+    try:
+        _say(answers, READY)
+        while True:
+            _say(answers, _answer(**json.loads(tasks.get())))
+    except BrokenPipeError:
+        os._exit(0)  # the parent is gone, which the listener hasn't heard yet
 
 
 def _claim_stdout() -> TextIO:
@@ -50,10 +53,13 @@ def _be_modest() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     if sys.platform != "win32":
+        os.nice(_NICENESS)
+    if sys.platform == "linux":
         import resource
 
-        os.nice(_NICENESS)
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = _MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MEMORY_BYTES, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _listen(tasks: queue.SimpleQueue[str]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.discord_server.commands import check_choices
 from tests.discord_server.components import check_deferral, check_modal
 from tests.discord_server.limits import EPHEMERAL, JSON, LOADING, NONE, DiscordError, P, Problems
-from tests.discord_server.posting import Form, announce_edit, create, edit, put
+from tests.discord_server.posting import Form, create, edit, put
 from tests.discord_server.state import Channel, Guild, Message, User, World
 
 COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
@@ -292,13 +292,7 @@ class Interactions:
         message = self.message(interaction, which)
         self._check_channel(interaction)
         form.within(interaction.upload_limit)
-        edited = edit(message, form)
-        if edited.thinking:
-            edited.flags &= ~LOADING
-            edited.edited = None
-            edited.edits.clear()
-            announce_edit(edited)
-        return edited
+        return edit(message, form)
 
     def follow_up(self, interaction: Interaction, form: Form) -> Message:
         """A further message; right after a deferral it edits the one that is still thinking instead."""

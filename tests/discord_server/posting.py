@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.discord_server.components import check_message, media_of, medium_in, text_of, walk
-from tests.discord_server.limits import COMPONENTS_V2, JSON, DiscordError, P, Problems
+from tests.discord_server.limits import COMPONENTS_V2, JSON, LOADING, DiscordError, P, Problems
 from tests.discord_server.state import (
     CATEGORY,
     DM,
@@ -179,8 +179,12 @@ def put(message: Message) -> None:
     channel.world.notify()
 
 
-def edit(message: Message, form: Form, *, flags: int = 0) -> Message:
-    """Change what a message says. `flags` are added. Raises 50035 for what Components V2 forbid, 30046."""
+def edit(message: Message, form: Form) -> Message:
+    """Change what a message says; one that was thinking has its answer by it.
+
+    Raises:
+        DiscordError: 50035 for what Components V2 forbid, 30046 for too many edits of an old message.
+    """
     body = form.body
     _check_edit_budget(message)
     v2 = message.v2 or bool(int(body.get("flags") or 0) & COMPONENTS_V2)
@@ -189,8 +193,9 @@ def edit(message: Message, form: Form, *, flags: int = 0) -> Message:
     after = {key: body[key] if key in body else value for key, value in before.items()}
     checked = {**body, **(after if v2 and not message.v2 else {})}
     check_message(checked, _names(form), kept={one.filename for one in kept}, v2=v2, editing=True)
-    message.remember()
-    message.flags = message.flags | flags | (COMPONENTS_V2 if v2 else 0)
+    if not message.thinking:
+        message.remember()
+    message.flags = message.flags & ~LOADING | (COMPONENTS_V2 if v2 else 0)
     message.content = after["content"] or ""
     message.embeds = copy.deepcopy(after["embeds"] or [])
     for attachment in message.attachments:
@@ -199,15 +204,11 @@ def edit(message: Message, form: Form, *, flags: int = 0) -> Message:
     if "components" in body:
         message.components = _placed(message, body["components"] or [])
     message.pings = _pings(message, body.get("allowed_mentions"))
-    announce_edit(message)
-    return message
-
-
-def announce_edit(message: Message) -> None:
-    channel = message.channel
     if message.for_user is None:
-        channel.world.emit("MESSAGE_UPDATE", message.event(), guild=channel.guild, channel=channel)
-    channel.world.notify()
+        channel = message.channel
+        message.world.emit("MESSAGE_UPDATE", message.event(), guild=channel.guild, channel=channel)
+    message.world.notify()
+    return message
 
 
 def _check_edit_budget(message: Message) -> None:

@@ -121,6 +121,8 @@ const listed = (accepts) => accepts.map((kind) => KINDS[kind]).join(" or ");
 function spotOf(text, before, model) {
   const byKey = new Map(model.inputs.flatMap((input) => [[input.alias, input], [input.name.toLowerCase(), input]]));
   const marks = marksIn(text, byKey);
+  const leads = /^\s*\/\S+\s+([\s\S]*)$/.exec(text.slice(0, marks[0]?.start ?? text.length))?.[1].split(/\s+/) ?? [];
+  if (leads.some((word) => word && byKey.get(word.toLowerCase())?.type !== "boolean")) used.add(mainOf(model)?.alias);
   const last = marks.filter((mark) => mark.end <= before.length).at(-1);
   const used = new Set(marks.map((mark) => mark.input.alias));
   for (const word of text.split(/\s+/)) if (byKey.get(word.toLowerCase())?.type === "boolean") used.add(byKey.get(word.toLowerCase()).alias);
@@ -138,7 +140,7 @@ function marksIn(text, byKey) {
     const input = byKey.get(match[2].toLowerCase().replaceAll("-", "_"));
     if (!input || start < quotedTo) continue;
     const end = match.index + match[0].length;
-    marks.push({ input, end });
+    marks.push({ input, start, end });
     const quote = /^\s*(["“'«])/.exec(text.slice(end));
     if (quote) {
       const closing = { '"': '"', "“": "”", "'": "'", "«": "»" }[quote[1]];

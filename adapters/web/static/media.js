@@ -84,8 +84,9 @@ function picture(medium, all) {
     { type: "button", class: "enlarge", "aria-label": `Enlarge: ${medium.alt}`, onclick: () => enlarge(all, all.indexOf(medium)) },
     image,
   );
+  const save = all.length > 1 && h("a", { class: "icon-button save", href: `${medium.url}?download`, download: medium.name, "aria-label": `Save ${medium.name}`, title: "Save" }, icon("download"));
   if (medium.mime === "image/gif" && calm.matches) return frame(medium, open, still(image));
-  return frame(medium, open);
+  return frame(medium, open, save);
 }
 
 /** The first picture of an animation, for people who have asked for less motion, and a button that plays it. */
@@ -196,8 +197,9 @@ function attachment(file, pictures) {
 
 export const iconOf = (name) => ({ image: "image", video: "video", audio: "sound", file: "file" })[kindOf(name)];
 
+/** Links that save the files; pictures of which there are several have one each of their own. */
 export const downloads = (media) =>
-  media.map((one) =>
+  (media.filter((one) => one.kind === "image").length > 1 ? media.filter((one) => one.kind !== "image") : media).map((one) =>
     h(
       "a",
       { class: "ghost", href: `${one.url}?download`, download: one.name, title: `${one.name}, ${size(one.size)}` },

@@ -106,7 +106,7 @@ function underWay(body, context) {
   const word = h("strong", {});
   const detail = h("span", { class: "detail" });
   const fill = h("div", { class: "fill" });
-  const bar = h("div", { class: "bar", role: "progressbar", "aria-label": `Progress of ${body.title}`, "aria-valuemin": "0", "aria-valuemax": "100" }, fill);
+  const bar = h("div", { class: "progress", role: "progressbar", "aria-label": `Progress of ${body.title}`, "aria-valuemin": "0", "aria-valuemax": "100" }, fill);
   const stop = body.asked_by === context.me.id && button("stop", "Cancel", () => cancel(body.job, stop, context), { text: true });
   const row = h("div", { class: "status-row" }, h("span", { class: "pulse", "aria-hidden": "true" }), word, detail, stop);
   const element = h("div", { class: "under-way" }, row, bar);
@@ -118,7 +118,7 @@ function underWay(body, context) {
   };
   const update = (newer, at) => {
     latest = [newer, at];
-    word.textContent = newer.word;
+    word.textContent = newer.word.charAt(0).toUpperCase() + newer.word.slice(1);
     const known = newer.fraction != null;
     bar.hidden = newer.state === "waiting";
     bar.classList.toggle("unknown", !known);
@@ -159,7 +159,7 @@ function ended(body, context) {
 
 // -- what can be done with it
 
-const mend = (body, context) => button("edit", "Change it", () => context.edit(body.text, body.files), { text: true });
+const mend = (body, context) => button("edit", "Edit", () => context.edit(body.text, body.files), { text: true, title: "Put the command into the message box" });
 
 function repeat(body, context) {
   const run = (newSeed) => async (event) => {

@@ -86,7 +86,7 @@ export class Timeline {
     let before = null;
     for (const item of items) {
       item.element ??= element(item.message, this.context);
-      if (!before || day(before.created_at) !== day(item.message.created_at)) {
+      if (!before ? !this.context.inThread : day(before.created_at) !== day(item.message.created_at)) {
         nodes.push(h("div", { class: "day", role: "separator" }, h("span", {}, day(item.message.created_at))));
         before = null;
       }

@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 Array: TypeAlias = NDArray[Any]
 Colour: TypeAlias = tuple[int, int, int]
+Box: TypeAlias = tuple[int, int, int, int]
 Points: TypeAlias = Sequence[tuple[float, ...]]
 
 
@@ -105,10 +106,10 @@ def _round_end(at: Array, towards: Array, radius: float) -> Array:
 class Canvas:
     """An RGBA picture that outlines in pixels are filled on."""
 
-    def __init__(self, width: int, height: int, ground: Image.Image | None = None) -> None:
+    def __init__(self, width: int, height: int) -> None:
         self.width = width
         self.height = height
-        self.image = ground.convert("RGBA") if ground else Image.new("RGBA", (width, height), (0, 0, 0, 0))
+        self.image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
 
     def fill(
         self,
@@ -123,11 +124,9 @@ class Canvas:
         box = self._box(outline if within is None or blur else _common(outline, within), blur)
         if box is None:
             return
-        mask = _mask(outline, box, blur)
+        mask = _mask(outline, box, blur, opacity)
         if within is not None:
-            mask = ImageChops.multiply(mask, _mask(within, box, 0))
-        if opacity < 1:
-            mask = mask.point([round(i * opacity) for i in range(256)])
+            mask = ImageChops.multiply(mask, _mask(within, box))
         patch = _painted(paint, outline, box)
         patch.putalpha(mask)
         self.image.alpha_composite(patch, dest=box[:2])
@@ -136,7 +135,7 @@ class Canvas:
         """Lay an RGBA sprite with its middle at (x, y), in pixels; what lies outside is cut off."""
         stamp(self.image, sprite, x - sprite.width / 2, y - sprite.height / 2)
 
-    def _box(self, outline: Array, blur: float) -> tuple[int, int, int, int] | None:
+    def _box(self, outline: Array, blur: float) -> Box | None:
         if len(outline) == 0:
             return None
         margin = math.ceil(blur * 2.5) + 1
@@ -168,19 +167,19 @@ def _common(outline: Array, within: Array) -> Array:
     return np.stack([low, high]) if (high > low).all() else np.empty((0, 2))
 
 
-def _mask(outline: Array, box: tuple[int, int, int, int], blur: float) -> Image.Image:
+def _mask(outline: Array, box: Box, blur: float = 0.0, opacity: float = 1.0) -> Image.Image:
     width, height = box[2] - box[0], box[3] - box[1]
     # A blurred edge needs no fine sampling; a large shape shows its steps less than a small one.
     scale = 1 if blur > 2 else 4 if width * height < 500_000 else 2
     mask = Image.new("L", (width * scale, height * scale), 0)
     corners = (outline - np.array(box[:2])) * scale - 0.5
-    ImageDraw.Draw(mask).polygon(corners.ravel().tolist(), fill=255)
+    ImageDraw.Draw(mask).polygon(corners.ravel().tolist(), fill=round(255 * opacity))
     if scale > 1:
         mask = mask.reduce(scale)
     return mask.filter(ImageFilter.GaussianBlur(blur)) if blur else mask
 
 
-def _painted(paint: Paint, outline: Array, box: tuple[int, int, int, int]) -> Image.Image:
+def _painted(paint: Paint, outline: Array, box: Box) -> Image.Image:
     size = (box[2] - box[0], box[3] - box[1])
     if not isinstance(paint, Gradient):
         return Image.new("RGBA", size, (*paint, 255))

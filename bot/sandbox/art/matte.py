@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from bot.sandbox.art.brush import Array
 from bot.sandbox.art.encode import on_white
@@ -158,15 +158,27 @@ def _closed(shape: Array) -> Array:
 
 
 def _reached(seed: Array, within: Array) -> Array:
-    """All of `within` that hangs together with `seed`."""
-    now = Image.fromarray((seed * 255).astype(np.uint8))
-    allowed = Image.fromarray((within * 255).astype(np.uint8))
-    for _ in range(1000):
-        wider = ImageChops.darker(now.filter(ImageFilter.MaxFilter(3)), allowed)
-        if wider.tobytes() == now.tobytes():
-            break
-        now = wider
-    return np.asarray(now) > 0
+    """All of `within` that hangs together with `seed`, by going along its rows and columns in turn."""
+    rows, columns = _runs(within), _runs(within.T)
+    now, before = seed & within, -1
+    while int(now.sum()) != before:
+        before = int(now.sum())
+        now = _along(_along(now, rows).T, columns).T & within
+    return now
+
+
+def _runs(within: Array) -> Array:
+    """The number of the unbroken run, within its row, that each pixel belongs to."""
+    starts = within.copy()
+    starts[:, 1:] &= ~within[:, :-1]
+    return np.where(within, starts.ravel().cumsum().reshape(within.shape), 0)
+
+
+def _along(now: Array, runs: Array) -> Array:
+    """Every run that `now` touches, whole."""
+    touched = np.bincount(runs[now], minlength=int(runs.max()) + 1) > 0
+    touched[0] = False
+    return np.asarray(touched[runs])
 
 
 def _guided(guide: Array, values: Array, radius: int, strict: float) -> Array:

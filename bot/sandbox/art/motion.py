@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from itertools import repeat
 
@@ -62,7 +61,7 @@ def animate(work: Work, report: Report) -> Iterator[Piece]:
 
 def _between(steps: int, *, smooth: bool) -> int:
     """FILM halves the gap between two frames again and again, so its counts are powers of two."""
-    return int(2 ** math.ceil(math.log2(steps))) if smooth else steps
+    return 1 << max(0, steps - 1).bit_length() if smooth else steps
 
 
 def _frames(

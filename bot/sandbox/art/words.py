@@ -215,6 +215,7 @@ def _styles(words: Iterable[str]) -> Iterable[str]:
 def _subjects(words: list[str]) -> tuple[list[Subject], Colour | None, Colour | None]:
     """Subjects with their colours, the colour of the flowers, and a colour that belongs to no noun."""
     subjects: list[Subject] = []
+    named: dict[str, str] = {}
     flowers = colour = None
     count = 1
     for word in words:
@@ -224,7 +225,8 @@ def _subjects(words: list[str]) -> tuple[list[Subject], Colour | None, Colour | 
             colour = COLOURS[word]
         elif word in NUMBERS:
             count = NUMBERS[word]
-        elif figure:
+        elif figure and named.setdefault(SUBJECTS[figure], figure) == figure:
+            # "a cup of coffee" names its one cup twice, "a cat and a cat" are two.
             plural = word != figure and word.endswith("s") and count == 1
             subjects += [Subject(SUBJECTS[figure], colour)] * (2 if plural else count)
             colour, count = None, 1
