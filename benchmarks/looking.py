@@ -35,11 +35,11 @@ async def ours(jobs: int, low: float, high: float) -> dict[str, float]:
 
 async def official(jobs: int, low: float, high: float) -> dict[str, float]:
     """replicate-python as documented: a task a job, a look each half second, then the download."""
-    import replicate
+    from replicate.client import Client
 
     model = load().find("imagine")
     async with box(low, high) as base_url:
-        client = replicate.Client(api_token=TOKEN, base_url=base_url)
+        client = Client(api_token=TOKEN, base_url=base_url)
         arrivals: dict[str, float] = {}
 
         async def one(number: int) -> None:

@@ -1,25 +1,25 @@
 """Everything that can go wrong, split by who must act.
 
-    ThreadreelError
-    ├── ForPerson            the person who asked: shown in words, never logged as a fault
-    │   ├── Refused          a rule says no
-    │   └── BadOrder         mistakes in what was asked, all of them
-    ├── ForOwner             whoever runs the installation
-    │   ├── ConfigError      mistakes in the configuration, all of them
-    │   └── CannotStart      the database, a folder or a port is not usable
-    ├── TryLater             nobody yet: the same thing may work in a while
-    │   ├── ProviderBusy     certainly not taken: too many requests
-    │   ├── ProviderDown     certainly not taken: not reachable
-    │   └── Busy             a platform asks for patience
-    ├── LostAnswer           nobody: the request may have been taken, its answer is lost
-    ├── ProviderRefused      a provider said no, for good
-    ├── NotAPrediction       a provider's answer makes no sense
-    ├── BadMedia             bytes that are no media, too many, or not to be had
-    ├── Undeliverable        a place that won't take a post
-    │   ├── Denied           not allowed there: never again in that place
-    │   ├── Gone             the place is no more
-    │   └── TooLarge         the post must shrink
-    └── Stale                nobody: somebody else has moved the job
+ThreadreelError
+├── ForPerson            the person who asked: shown in words, never logged as a fault
+│   ├── Refused          a rule says no
+│   └── BadOrder         mistakes in what was asked, all of them
+├── ForOwner             whoever runs the installation
+│   ├── ConfigError      mistakes in the configuration, all of them
+│   └── CannotStart      the database, a folder or a port is not usable
+├── TryLater             nobody yet: the same thing may work in a while
+│   ├── ProviderBusy     certainly not taken: too many requests
+│   ├── ProviderDown     certainly not taken: not reachable
+│   └── Busy             a platform asks for patience
+├── LostAnswer           nobody: the request may have been taken, its answer is lost
+├── ProviderRefused      a provider said no, for good
+├── NotAPrediction       a provider's answer makes no sense
+├── BadMedia             bytes that are no media, too many, or not to be had
+├── Undeliverable        a place that won't take a post
+│   ├── Denied           not allowed there: never again in that place
+│   ├── Gone             the place is no more
+│   └── TooLarge         the post must shrink
+└── Stale                nobody: somebody else has moved the job
 """
 
 from __future__ import annotations

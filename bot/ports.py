@@ -162,7 +162,9 @@ class Core(Protocol):
     async def cancel(self, job: JobId, actor: Actor) -> None:
         """Ask for a cancel. Refused("not_found" | "not_yours" | "too_late")."""
 
-    async def again(self, job: JobId, actor: Actor, place: Place, key: str, *, new_seed: bool = False) -> Submitted:
+    async def again(
+        self, job: JobId, actor: Actor, place: Place, key: str, *, new_seed: bool = False
+    ) -> Submitted:
         """The same inputs as a new job."""
 
     async def look(self, job: JobId, actor: Actor) -> Look:

@@ -21,6 +21,9 @@ PAGE = 100
 
 GARBAGE_LOOKS = 5
 MISSING_LOOKS = 3
+WORTH_THEIR_LOGS = 4
+"""Single looks made rather than ask for a list: they bring the logs, and with them the progress."""
+
 SINGLE_LOOKS = 16
 """Looks under way at once."""
 SHORTEST_NAP = 0.05
@@ -160,7 +163,7 @@ class Sweep:
         await self._cancel([w for w in self._watched.values() if w.cancelling and self._client.can.cancel])
         due = [w for w in self._watched.values() if w.look_at <= now]
         try:
-            if self._client.can.list and len(due) > self._pages():
+            if self._client.can.list and len(due) > self._pages() + WORTH_THEIR_LOGS:
                 due = await self._look_at_pages(due)
             await self._look_at_each(due)
         except TryLater as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ async def test_a_refusal_for_good_ends_the_job_free_of_cost(tmp_path: Path, stat
         body = {"detail": "no", "status": status}
         await studio.misbehave(on="create", fault="status", code=status, body=body, times=1)
         job = await studio.ended(await studio.order())
-        assert (job.outcome, job.code, job.cost) == (Outcome.FAILED, code, 0)
+        assert (job.outcome, job.code, job.cost) == (Outcome.FAILED, code, Decimal(0))
         assert isinstance(studio.board.last(job), Failed)
 
 
@@ -211,7 +212,7 @@ async def test_a_queued_job_is_cancelled_at_once_and_never_sent(tmp_path: Path) 
         second = await studio.order()
         await studio.core.cancel(second.id, ANNA)
         job = await studio.ended(second)
-        assert (job.outcome, job.cost) == (Outcome.CANCELLED, 0)
+        assert (job.outcome, job.cost) == (Outcome.CANCELLED, Decimal(0))
         assert studio.board.last(job) == Cancelled("Anna", job.cost)
         assert await _predictions(studio) == 1
 

@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -103,11 +104,11 @@ async def test_killed_in_the_middle_of_ten_jobs_all_arrive_and_none_twice(tmp_pa
         async with installation(settings, needs_engine=False, works=False) as reader:
             jobs = await order_ten(reader)
             for done in (2, 5, 8):
-                await eventually(lambda done=done: _at_least(reader, done), f"{done} jobs are done", 60)
+                await eventually(partial(_at_least, reader, done), f"{done} jobs are done", 60)
                 await asyncio.sleep(chance.uniform(0, 0.3))
                 await kill(process)
                 process = await start(path)
-            await eventually(lambda: _at_least(reader, JOBS), "all jobs are done", 60)
+            await eventually(partial(_at_least, reader, JOBS), "all jobs are done", 60)
             ended = [await reader.store.get(job.id) for job in jobs]
             assert {job.outcome for job in ended if job} == {Outcome.READY}
             await _each_stands_once(reader)

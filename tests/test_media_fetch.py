@@ -317,8 +317,9 @@ async def test_ports_of_other_services_are_not_knocked_at(folder: Path, port: in
     assert error.code == "forbidden_address"
 
 
-async def test_one_private_address_among_public_ones_is_enough(site: Site, folder: Path) -> None:
-    names = _Names(mixed=[[UNROUTED, "127.0.0.1"]])
+@pytest.mark.parametrize("public", [1, 9])
+async def test_one_private_address_among_public_ones_is_enough(site: Site, folder: Path, public: int) -> None:
+    names = _Names(mixed=[[*(f"3ffe::{number}" for number in range(public)), "127.0.0.1"]])
     async with Library(folder, max_bytes=LIMIT, resolve=names.resolve) as library:
         error = await _refused(library, site.url("/a", "mixed.test"))
     assert error.code == "forbidden_address"
@@ -353,6 +354,21 @@ async def test_a_host_with_a_dead_address_is_asked_at_its_next_one(site: Site, f
     hosts = [f"fox.test:{site.port}"]
     async with Library(folder, max_bytes=LIMIT, private_hosts=hosts, resolve=names.resolve) as library:
         await library.fetch(site.url("/a", "fox.test"))
+    assert len(site.seen) == 1
+
+
+async def test_an_address_that_breaks_off_is_not_taken_for_a_dead_one(site: Site, folder: Path) -> None:
+    async def slam(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    site.paths["/a"] = slam
+    names = _Names(fox=[["127.0.0.1", "127.0.0.9"]])
+    hosts = [f"fox.test:{site.port}"]
+    async with Library(folder, max_bytes=LIMIT, private_hosts=hosts, resolve=names.resolve) as library:
+        with pytest.raises(TryLater, match=r"^fox\.test broke the connection off$"):
+            await library.fetch(site.url("/a", "fox.test"))
     assert len(site.seen) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -137,11 +138,12 @@ class Cards:
         self._shown: dict[JobId, tuple[float, Notice]] = {}
         self._posted: dict[JobId, Posted] = {}
         self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
+        self._ended: deque[JobId] = deque(maxlen=1000)
         self._something = asyncio.Event()
 
     def show(self, job: Job, notice: Notice) -> None:
         """Soon, and only if nothing newer comes; a notice that stands there already is left alone."""
-        if platform_of(job.place) not in self._platforms:
+        if platform_of(job.place) not in self._platforms or job.id in self._ended:
             return
         if job.id in self._shown and self._shown[job.id][1] == notice:
             self._next.pop(job.id, None)
@@ -156,8 +158,13 @@ class Cards:
             self._next.pop(job.id, None)
             return await self._show(job, notice)
 
+    def end(self, job: JobId) -> None:
+        """It is over: whoever comes late with older news is not heard."""
+        self._ended.append(job)
+        self.forget(job)
+
     def forget(self, job: JobId) -> None:
-        """It has ended."""
+        """What stood in its place is of no use any more."""
         self._next.pop(job, None)
         self._shown.pop(job, None)
         self._posted.pop(job, None)

@@ -317,7 +317,7 @@ class Engine:
                 self._cards.show(job, Waiting(None, None, code))
                 return None
             case Delivered() | Nowhere():
-                self._cards.forget(job.id)
+                self._cards.end(job.id)
                 self._wanted.set()
                 return None
             case Again():

@@ -112,7 +112,7 @@ class Fetcher:
         addresses = await self._addresses(host, port)
         if not known and not all(is_public(address) for address in addresses):
             raise BadMedia("forbidden_address", host=host)
-        return addresses
+        return addresses[:_ADDRESSES_TRIED]
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
@@ -125,18 +125,19 @@ class Fetcher:
             raise BadMedia("dead_link", reason="no_such_host") from error
         if not addresses:
             raise BadMedia("dead_link", reason="no_such_host")
-        return list(dict.fromkeys(addresses))[:_ADDRESSES_TRIED]
+        return list(dict.fromkeys(addresses))
 
     async def _get(self, url: httpx.URL, addresses: Sequence[str], headers: dict[str, str]) -> httpx.Response:
-        for address in addresses[:-1]:
+        """Ask the first address that takes a connection."""
+        trouble: Exception = httpx.ConnectError("no address")
+        for address in addresses:
             try:
                 return await self._get_at(url, address, headers)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
-        try:
-            return await self._get_at(url, addresses[-1], headers)
-        except httpx.TransportError as error:
-            raise _later(url, error) from error
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                trouble = error
+            except httpx.TransportError as error:
+                raise _later(url, error) from error
+        raise _later(url, trouble) from trouble
 
     async def _get_at(self, url: httpx.URL, address: str, headers: dict[str, str]) -> httpx.Response:
         """Ask this address for the URL, in the name of its host."""

@@ -23,7 +23,9 @@ Path = tuple[str | int, ...]
 def check_commands(commands: object, *, in_guild: bool) -> None:
     """Raise 50035 with all mistakes of a bulk overwrite, or 30032 when there are too many commands."""
     if not isinstance(commands, list):
-        raise DiscordError(50035, errors={"_errors": [{"code": "LIST_TYPE_CONVERT", "message": "Only lists"}]})
+        raise DiscordError(
+            50035, errors={"_errors": [{"code": "LIST_TYPE_CONVERT", "message": "Only lists"}]}
+        )
     problems = Problems()
     for index, command in enumerate(commands):
         check_command(command, problems, (index,), in_guild=in_guild)
@@ -88,7 +90,9 @@ def _check_placement(command: JSON, problems: Problems, path: Path, *, in_guild:
 
 def _check_name(thing: JSON, problems: Problems, path: Path, *, chat_input: bool = True) -> None:
     names = [((*path, "name"), thing.get("name"))]
-    names += [((*path, "name_localizations", at), text) for at, text in _localised(thing, "name", problems, path)]
+    names += [
+        ((*path, "name_localizations", at), text) for at, text in _localised(thing, "name", problems, path)
+    ]
     for place, name in names:
         if not problems.length(place, name, 1, 32) or not chat_input:
             continue
@@ -155,7 +159,9 @@ def _check_nesting(option: JSON, problems: Problems, path: Path, *, depth: int) 
     if "required" in option and option["required"]:
         problems.add((*path, "required"), "APPLICATION_COMMAND_OPTION", "A subcommand is never required")
     deepest = 0 if kind == GROUP else 1
-    wrong = [c for c in children if c.get("type") == GROUP or (kind == SUBCOMMAND and c.get("type") == SUBCOMMAND)]
+    wrong = [
+        c for c in children if c.get("type") == GROUP or (kind == SUBCOMMAND and c.get("type") == SUBCOMMAND)
+    ]
     if depth > deepest or wrong or (kind == GROUP and any(c.get("type") != SUBCOMMAND for c in children)):
         problems.add((*path, "type"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Nested too deep")
     _check_options(children, problems, (*path, "options"), depth=depth + 1)
@@ -179,7 +185,9 @@ def _check_bounds(option: JSON, problems: Problems, path: Path) -> None:
     for low_field, high_field in (("min_value", "max_value"), ("min_length", "max_length")):
         least, most = option.get(low_field), option.get(high_field)
         if least is not None and most is not None and least > most:
-            problems.add((*path, high_field), "APPLICATION_COMMAND_OPTION", f"{high_field} is below {low_field}")
+            problems.add(
+                (*path, high_field), "APPLICATION_COMMAND_OPTION", f"{high_field} is below {low_field}"
+            )
 
 
 def _check_choices(option: JSON, problems: Problems, path: Path) -> None:

@@ -111,7 +111,9 @@ def _check_unique(everything: list[JSON], problems: Problems) -> None:
         problems.add(("components",), "COMPONENT_ID_DUPLICATED", "Component id cannot be duplicated")
 
 
-def _check_placed(component: JSON, allowed: set[int], problems: Problems, path: Path, names: set[str]) -> None:
+def _check_placed(
+    component: JSON, allowed: set[int], problems: Problems, path: Path, names: set[str]
+) -> None:
     kind = component.get("type")
     if kind not in allowed:
         message = f"Value of field 'type' must be one of {sorted(allowed)}."
@@ -329,7 +331,9 @@ def _check_in_modal(component: JSON, problems: Problems, path: Path) -> None:
     elif kind == LABEL:
         _check_label(component, problems, path)
     else:
-        problems.add((*path, "type"), "UNION_TYPE_CHOICES", "Value of field 'type' must be one of (1, 10, 18).")
+        problems.add(
+            (*path, "type"), "UNION_TYPE_CHOICES", "Value of field 'type' must be one of (1, 10, 18)."
+        )
 
 
 def _check_label(label: JSON, problems: Problems, path: Path) -> None:

@@ -49,7 +49,9 @@ class Rule:
         wanted, parts = wanted_path.split("/"), path.split("/")
         if wanted[-1] == "**":
             wanted, parts = wanted[:-1], parts[: len(wanted) - 1]
-        return len(wanted) == len(parts) and all(fnmatchcase(p, w) for p, w in zip(parts, wanted, strict=True))
+        return len(wanted) == len(parts) and all(
+            fnmatchcase(p, w) for p, w in zip(parts, wanted, strict=True)
+        )
 
 
 class Faults:

@@ -101,7 +101,9 @@ class Session:
 class Connection:
     """One websocket; whatever is sent goes through one queue, so that it can be held back."""
 
-    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.BaseTransport | None, *, zipped: bool) -> None:
+    def __init__(
+        self, ws: web.WebSocketResponse, transport: asyncio.BaseTransport | None, *, zipped: bool
+    ) -> None:
         self.ws = ws
         self.session: Session | None = None
         self._transport = transport
@@ -250,7 +252,9 @@ class Gateway:
     def _push(self, event: str, data: JSON, guild: Guild | None, intent: int) -> int:
         for session in [one for one in self.sessions.values() if not self._resumable(one)]:
             self._forget(session)
-        sessions = [s for s in self.sessions.values() if self._is_for(s, guild) and s.intents & intent == intent]
+        sessions = [
+            s for s in self.sessions.values() if self._is_for(s, guild) and s.intents & intent == intent
+        ]
         if not sessions:
             return 0
         full = json.dumps(data)
@@ -466,7 +470,9 @@ class Gateway:
         wanted = {int(one) for one in data.get("user_ids") or []} or set(guild.members)
         chunk = {
             "guild_id": str(guild.id),
-            "members": [guild.member_payload(self._world.users[one]) for one in guild.members if one in wanted],
+            "members": [
+                guild.member_payload(self._world.users[one]) for one in guild.members if one in wanted
+            ],
             "chunk_index": 0,
             "chunk_count": 1,
             "not_found": [str(one) for one in wanted - set(guild.members)],

@@ -126,7 +126,9 @@ def _reply(channel: Channel, body: JSON) -> JSON:
             _refuse("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
         return {}
     if replied_to.kind not in (0, 19, 20, 23):
-        _refuse("message_reference", "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE", "Cannot reply to a system message")
+        _refuse(
+            "message_reference", "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE", "Cannot reply to a system message"
+        )
     kept = {"type": 0, "message_id": str(replied_to.id), "channel_id": str(channel.id)}
     if channel.guild is not None:
         kept["guild_id"] = str(channel.guild.id)

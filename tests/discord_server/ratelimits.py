@@ -67,7 +67,9 @@ class RateLimits:
     _buckets: dict[tuple[str, ...], Bucket] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
 
-    def take(self, route: str, parts: dict[str, str], *, counts_globally: bool) -> tuple[Bucket, Refusal | None]:
+    def take(
+        self, route: str, parts: dict[str, str], *, counts_globally: bool
+    ) -> tuple[Bucket, Refusal | None]:
         """Count one request on its bucket. With a `Refusal` the limit is exceeded."""
         now = self.world.clock()
         bucket = self._bucket(route, parts, now)
@@ -108,4 +110,6 @@ class RateLimits:
     def _banned(self, now: float) -> Refusal | None:
         while self.invalid and now - self.invalid[0] > 600:
             self.invalid.popleft()
-        return Refusal(600.0, "cloudflare") if len(self.invalid) >= self.world.limits.invalid_requests else None
+        return (
+            Refusal(600.0, "cloudflare") if len(self.invalid) >= self.world.limits.invalid_requests else None
+        )

@@ -35,6 +35,7 @@ FILE_FIELD = re.compile(r"files\[(\d+)\]")
 ARCHIVE_AFTER = (60, 1440, 4320, 10080)
 # Routes that carry their own secret in the path, and so need no Authorization.
 NO_TOKEN = ("/gateway", "/interactions/", "/webhooks/")
+NOTE = "note"
 Handler = Callable[[web.Request, Form], Any]
 Result = JSON | list[JSON] | None
 
@@ -82,7 +83,9 @@ async def read_form(request: web.Request) -> Form:
     if not raw:
         return Form()
     if request.content_type != "application/json":
-        raise DiscordError(50035, f'Expected "Content-Type" to be application/json, not {request.content_type}')
+        raise DiscordError(
+            50035, f'Expected "Content-Type" to be application/json, not {request.content_type}'
+        )
     return Form(_parsed(raw))
 
 
@@ -157,6 +160,7 @@ class Rest:
             path = request.path.removeprefix(PREFIX)
             note = Request(self.world.clock(), request.method, path)
             self.requests.append(note)
+            request[NOTE] = note
             try:
                 response = await self._with_faults(request, note, lambda: handler(request))
             except Cut:
@@ -232,7 +236,7 @@ class Rest:
         """A handler of the API behind authorization, rate limits, and Discord's form of errors."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            note = self.requests_note(request)
+            note: Request = request[NOTE]
             note.route = route
             free = note.path.startswith(NO_TOKEN)
             note.authorized = self._authorized(request)
@@ -244,11 +248,6 @@ class Rest:
             return await self._limited(request, note, handler)
 
         return handle
-
-    def requests_note(self, request: web.Request) -> Request:
-        """The log's entry of a request that is being handled: the newest of its path."""
-        path = request.path.removeprefix(PREFIX)
-        return next(n for n in reversed(self.requests) if n.path == path and n.method == request.method)
 
     def _authorized(self, request: web.Request) -> bool:
         return request.headers.get("Authorization") == f"Bot {self._token()}"
@@ -320,7 +319,10 @@ class Rest:
         yield "GET", "/users/{user}", self._user
         for path in ("/applications/@me", "/oauth2/applications/@me"):
             yield "GET", path, self._application
-        for path in ("/applications/{application}/commands", "/applications/{application}/guilds/{guild}/commands"):
+        for path in (
+            "/applications/{application}/commands",
+            "/applications/{application}/guilds/{guild}/commands",
+        ):
             yield "GET", path, self._list_commands
             yield "PUT", path, self._overwrite_commands
             yield "POST", path, self._upsert_command
@@ -329,7 +331,11 @@ class Rest:
             yield "DELETE", path + "/{command}", self._delete_command
         yield "GET", "/guilds/{guild}", lambda r, _f: self._guild(r).payload()
         yield "GET", "/guilds/{guild}/channels", self._guild_channels
-        yield "GET", "/guilds/{guild}/roles", lambda r, _f: [o.payload() for o in self._guild(r).roles.values()]
+        yield (
+            "GET",
+            "/guilds/{guild}/roles",
+            lambda r, _f: [o.payload() for o in self._guild(r).roles.values()],
+        )
         yield "GET", "/guilds/{guild}/members/{user}", self._member
         yield "GET", "/guilds/{guild}/threads/active", self._active_threads
         channel = "/channels/{channel}"
@@ -388,7 +394,9 @@ class Rest:
 
     def _scope(self, request: web.Request) -> int | None:
         if read_snowflake(request, "application") != self.world.application_id:
-            raise DiscordError(20012, "You are not authorized to perform this action on this application", status=403)
+            raise DiscordError(
+                20012, "You are not authorized to perform this action on this application", status=403
+            )
         if "guild" not in request.match_info:
             return None
         guild = self.world.guilds.get(read_snowflake(request, "guild"))
@@ -447,7 +455,9 @@ class Rest:
         return guild
 
     def _guild_channels(self, request: web.Request, _form: Form) -> list[JSON]:
-        return [channel.payload() for channel in self._guild(request).channels.values() if not channel.is_thread]
+        return [
+            channel.payload() for channel in self._guild(request).channels.values() if not channel.is_thread
+        ]
 
     def _member(self, request: web.Request, _form: Form) -> JSON:
         guild, who = self._guild(request), request.match_info["user"]
@@ -500,7 +510,9 @@ class Rest:
     def _thread_from_message(self, request: web.Request, form: Form) -> JSON:
         channel = self._channel(request)
         if channel.kind not in (TEXT, ANNOUNCEMENT):
-            raise DiscordError(50003 if channel.is_private else 50024, "Cannot execute action on this channel type")
+            raise DiscordError(
+                50003 if channel.is_private else 50024, "Cannot execute action on this channel type"
+            )
         message = self.world.find_message(channel, read_snowflake(request, "message"))
         if not channel.permissions_of(self.world.bot) & P.CREATE_PUBLIC_THREADS:
             raise DiscordError(50013)
@@ -510,9 +522,7 @@ class Rest:
             # Not documented; the safe reading is that a message without content is no place for a thread.
             raise DiscordError(50021)
         archive_after = self._check_thread(channel, form.body)
-        thread = channel.thread(
-            form.body["name"], self.world.bot, id=message.id, archive_after=archive_after
-        )
+        thread = channel.thread(form.body["name"], self.world.bot, id=message.id, archive_after=archive_after)
         self.world.emit("MESSAGE_UPDATE", message.event(), guild=channel.guild, channel=channel)
         return thread.payload()
 
@@ -543,7 +553,9 @@ class Rest:
         if not channel.permissions_of(self.world.bot) & needed:
             raise DiscordError(50013)
         archive_after = self._check_thread(channel, form.body)
-        thread = channel.thread(form.body["name"], self.world.bot, private=private, archive_after=archive_after)
+        thread = channel.thread(
+            form.body["name"], self.world.bot, private=private, archive_after=archive_after
+        )
         return answer(thread.payload(), 201)
 
     def _forum_post(self, channel: Channel, form: Form) -> JSON:
@@ -663,7 +675,7 @@ class Rest:
 
     async def _serve_file(self, request: web.Request) -> web.StreamResponse:
         """A file by its signed link; 404 when the link is expired or false, or the file is deleted."""
-        self.requests_note(request).route = "/cdn/attachments/{channel}/{file}/{name}"
+        request[NOTE].route = "/cdn/attachments/{channel}/{file}/{name}"
         attachment = self.world.files.get(int(request.match_info["file"]))
         query = request.query
         try:

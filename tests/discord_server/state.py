@@ -870,7 +870,9 @@ class World:
         """A server with @everyone and, where the bot is in, the bot's own role."""
         # Ids a millisecond apart, or all servers would fall to one shard: (id >> 22) % count.
         self._guild_count += 1
-        guild_id = ((int(self.clock() * 1000) - EPOCH_MS - 10_000_000) // 1000 * 1000 + self._guild_count) << 22
+        guild_id = (
+            (int(self.clock() * 1000) - EPOCH_MS - 10_000_000) // 1000 * 1000 + self._guild_count
+        ) << 22
         guild = Guild(self, guild_id, name, owner, has_bot=has_bot, **more)
         guild.roles[guild.id] = Role(guild, guild.id, "@everyone", EVERYONE, 0)
         guild.members[owner.id] = set()

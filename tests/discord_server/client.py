@@ -1,0 +1,21 @@
+"""Points discord.py at the played Discord, for the length of a `with`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+
+@contextmanager
+def discord_py_at(api_base: str, gateway_url: str) -> Iterator[None]:
+    """REST base and gateway are class attributes of discord.py; they are put back at the end."""
+    base, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = api_base, yarl.URL(gateway_url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = base, gateway
