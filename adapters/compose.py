@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
-
 from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
 from adapters.sandbox_process import running_sandbox
 from adapters.terminal import Terminal
@@ -25,7 +23,7 @@ from bot.core import Idle, Studio
 from bot.engine import Engine, Rules
 from bot.errors import CannotStart
 from bot.links import Links
-from bot.media import Library
+from bot.media import Library, Pool
 from bot.ports import Platform
 from bot.providers import Client, connect
 from bot.store import Store
@@ -33,7 +31,8 @@ from bot.store import Store
 NOWHERE = "http://127.0.0.1:9"
 """Stands for the address of a sandbox that another process has started: nothing is asked of it here."""
 
-log = structlog.get_logger(__name__)
+MEDIA_WORKERS = 2
+"""Processes that probe and fit: a long fit must not hold up everybody's probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,7 @@ async def installation(
                 settings.media.folder,
                 max_bytes=settings.media.max_bytes,
                 private_hosts=(*settings.media.private_hosts, *_sandbox_hosts(providers)),
+                pool=Pool(MEDIA_WORKERS),
             )
         )
         clients = {

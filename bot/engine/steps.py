@@ -58,6 +58,9 @@ FREE = Decimal(0)
 KEPT_BY_PROVIDER = 55 * 60
 """Seconds in which a result is fetched: Replicate removes it an hour after it ended, less a margin."""
 
+GONE = (404, 410)
+"""HTTP statuses of a result that no longer is where it was."""
+
 DELIVERY_TRIES = 300
 """With waits of up to five minutes: about a day."""
 
@@ -298,7 +301,10 @@ class Steps:
         wait = error.retry_after if error.retry_after is not None else backoff(job.tries, self._rng, most=30)
         return Again(wait, "fetch_failed", {"detail": str(error)})
 
-    def _not_fetched(self, job: Job, error: BadMedia) -> GiveUp:
+    def _not_fetched(self, job: Job, error: BadMedia) -> Fate:
+        """What is gone is gone; a host that isn't found, or a refusal, may be a hiccup."""
+        if error.code == "dead_link" and error.facts.get("status") not in GONE:
+            return self._fetch_later(job, TryLater(str(error)))
         code = {"dead_link": "expired", "not_media": "not_media"}.get(error.code, "fetch_failed")
         return GiveUp(Outcome.FAILED, code, {"detail": str(error)}, job.cost)
 
@@ -315,7 +321,7 @@ class Steps:
         except Busy as error:
             wait = error.retry_after
             return Again(backoff(job.tries, self._rng) if wait is None else wait)
-        except TooLarge:
+        except (TooLarge, BadMedia):
             return Nowhere("too_large")
         except (Denied, Gone) as error:
             log.info("A place won't take it", action="place_refused", why=str(error), **job.log_context())

@@ -2,13 +2,13 @@
 
 `server.py` puts it together. `state.py` is the world, `gateway.py` the websockets, `rest.py` the routes,
 `posting.py` what becomes a message, `interactions.py` the deadlines, `registry.py` the commands; `limits.py`,
-`commands.py` and `components.py` hold Discord's rules. `people.py` is what a test does, `faults.py` what goes wrong.
+`commands.py` and `components.py` hold Discord's rules. `people.py` is what a test does, `faults.py` what goes
+wrong, `client.py` points discord.py here; `admin.py` and `remote.py` are the same over HTTP.
 """
 
-from tests.discord_server.client import discord_py_at
 from tests.discord_server.limits import Limits, P
 from tests.discord_server.people import ClientRefused, Person, Reply
 from tests.discord_server.posting import Upload
 from tests.discord_server.server import DiscordServer
 
-__all__ = ["ClientRefused", "DiscordServer", "Limits", "P", "Person", "Reply", "Upload", "discord_py_at"]
+__all__ = ["ClientRefused", "DiscordServer", "Limits", "P", "Person", "Reply", "Upload"]

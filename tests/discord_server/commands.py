@@ -156,7 +156,7 @@ def _check_option(option: JSON, problems: Problems, path: Path, *, depth: int) -
 
 def _check_nesting(option: JSON, problems: Problems, path: Path, *, depth: int) -> None:
     kind, children = option["type"], option.get("options") or []
-    if "required" in option and option["required"]:
+    if option.get("required"):
         problems.add((*path, "required"), "APPLICATION_COMMAND_OPTION", "A subcommand is never required")
     deepest = 0 if kind == GROUP else 1
     wrong = [

@@ -29,7 +29,7 @@ Fault = Literal[
 
 @dataclass(eq=False)
 class Rule:
-    """`on` is "METHOD /path" without /api/v10; `*` stands for any one part of the path, `**` for all of it."""
+    """`on` is "METHOD /path" without /api/v10; `*` stands for one part of the path, `**` for all the rest."""
 
     on: str
     fault: Fault

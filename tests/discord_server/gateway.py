@@ -279,7 +279,7 @@ class Gateway:
     # -- the websocket -------------------------------------------------------------------------------
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(max_msg_size=0, compress=False)
+        ws = web.WebSocketResponse(max_msg_size=0, compress=False, timeout=1.0)
         await ws.prepare(request)
         zipped = request.query.get("compress") == "zlib-stream"
         connection = Connection(ws, request.transport, zipped=zipped)
@@ -344,11 +344,11 @@ class Gateway:
     def _identify(self, connection: Connection, data: JSON) -> int:
         if connection.session is not None:
             return 4005
-        index, count = shard = tuple(data.get("shard") or (0, 1))  # type: ignore[assignment]
+        index, count = shard = tuple(data.get("shard") or (0, 1))
         intents = int(data.get("intents", 0))
         problem = self._problem(data, index, count, intents)
         accepted = not problem and self._spend_identify(index)
-        note = Identified(self._world.clock(), shard, intents, connection.zipped, accepted)  # type: ignore[arg-type]
+        note = Identified(self._world.clock(), shard, intents, connection.zipped, accepted)
         self.identified.append(note)
         if self.budget_broken:
             return 4004

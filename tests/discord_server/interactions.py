@@ -269,7 +269,7 @@ class Interactions:
     # -- afterwards ----------------------------------------------------------------------------------
 
     def by_token(self, application_id: int, token: str) -> Interaction:
-        """The interaction behind a webhook's token: 10015 when unknown or not acknowledged, 50027 when old."""
+        """The interaction behind a token: 10015 when unknown or not acknowledged, 50027 when too old."""
         interaction = self._by_token.get(token)
         if application_id != self._world.application_id or interaction is None or interaction.ack is None:
             raise DiscordError(10015)

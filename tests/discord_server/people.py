@@ -6,6 +6,7 @@ would refuse, these raise `ClientRefused`, so that a test can't do what no perso
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,28 +169,26 @@ class Reply:
     def choices(self) -> list[JSON]:
         return self.interaction.choices or []
 
-    async def acknowledged(self, timeout: float = 3.0) -> Reply:
+    async def acknowledged(self, within: float = 3.0) -> Reply:
         """Wait for the acknowledgement, and return either way: `ack` tells."""
-        try:
-            await self._server.wait(self.interaction.acknowledged, timeout)
-        except TimeoutError:
-            pass
+        with contextlib.suppress(TimeoutError):
+            await self._server.wait(self.interaction.acknowledged, within)
         return self
 
-    async def answered(self, timeout: float = 5.0) -> Reply:
+    async def answered(self, within: float = 5.0) -> Reply:
         """Wait until a message stands there and no longer "thinks"."""
-        return await self.until(lambda reply: bool(reply.message and not reply.message.thinking), timeout)
+        return await self.until(lambda reply: bool(reply.message and not reply.message.thinking), within)
 
-    async def until(self, condition: Callable[[Reply], bool], timeout: float = 5.0) -> Reply:
+    async def until(self, condition: Callable[[Reply], bool], within: float = 5.0) -> Reply:
         """Wait until `condition` holds of this reply.
 
         Raises:
             TimeoutError: saying what stands there instead.
         """
         try:
-            await self._server.until(lambda: condition(self), timeout)
+            await self._server.until(lambda: condition(self), within)
         except TimeoutError:
-            raise TimeoutError(f"not so after {timeout} s: {self!r}") from None
+            raise TimeoutError(f"not so after {within} s: {self!r}") from None
         return self
 
     def __repr__(self) -> str:
@@ -346,7 +345,7 @@ class Person:
     ) -> Reply:
         """Submit a modal, by default the one that opened last, with `values` by custom id or label.
 
-        What isn't given stays as the modal opened. It closes when the bot acknowledges; otherwise it stays open.
+        What isn't given stays as the modal opened. It closes when the bot acknowledges, and not before.
         """
         if modal is None and not self.modals:
             raise ClientRefused("no modal is open")
@@ -523,9 +522,8 @@ class Person:
         size = len(value) if isinstance(value, str) else value
         default = (0, 6000) if isinstance(value, str) else (-kinds.LARGEST_INTEGER, kinds.LARGEST_INTEGER)
         names = ("min_length", "max_length") if isinstance(value, str) else ("min_value", "max_value")
-        low, high = (
-            option.get(n) if option.get(n) is not None else d for n, d in zip(names, default, strict=True)
-        )
+        bounds = zip(names, default, strict=True)
+        low, high = (default if option.get(name) is None else option[name] for name, default in bounds)
         if not low <= size <= high:
             raise ClientRefused(f"{option['name']!r} must be between {low} and {high}")
 

@@ -191,8 +191,8 @@ def edit(message: Message, form: Form) -> Message:
     _check_edit_budget(message)
     v2 = message.v2 or bool(int(body.get("flags") or 0) & COMPONENTS_V2)
     kept = _kept(message, body)
-    before = {"content": message.content, "embeds": message.embeds, "components": message.components}
-    after = {key: body[key] if key in body else value for key, value in before.items()}
+    after: JSON = {"content": message.content, "embeds": message.embeds, "components": message.components}
+    after |= {key: body[key] for key in after if key in body}
     checked = {**body, **(after if v2 and not message.v2 else {})}
     check_message(checked, _names(form), kept={one.filename for one in kept}, v2=v2, editing=True)
     if not message.thinking:
@@ -307,7 +307,9 @@ def _ids(snowflakes: list[str | int] | None) -> set[int]:
 
 
 def _mentioned(message: Message) -> tuple[set[int], set[int], bool]:
-    users, roles, everyone = set(), set(), False
+    users: set[int] = set()
+    roles: set[int] = set()
+    everyone = False
     for match in MENTION.finditer(message.content + "\n" + text_of(message.components)):
         if match["all"]:
             everyone = True

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
+from tests.discord_server.faults import Rule
 from tests.discord_server.gateway import Gateway
 from tests.discord_server.interactions import Interactions
 from tests.discord_server.limits import Limits
@@ -123,25 +124,25 @@ class DiscordServer:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait(self, event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109
+    async def wait(self, event: asyncio.Event, within: float) -> None:
         """Wait for one event, or raise TimeoutError."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             await event.wait()
 
-    async def until(self, condition: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109
+    async def until(self, condition: Callable[[], T], within: float = 5.0) -> T:
         """Wait until `condition` gives something true, looked at whenever anything happens here.
 
         Raises:
-            TimeoutError: it didn't within `timeout` seconds of real time.
+            TimeoutError: it didn't within `within` seconds of real time.
         """
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             while not (result := condition()):
                 await self._changed.wait()
             return result
 
-    async def connected(self, shards: int = 1, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def connected(self, shards: int = 1, within: float = 10.0) -> None:
         """Wait until that many shards have a session and a connection."""
-        await self.until(lambda: len({s.shard for s in self.gateway.live()}) >= shards, timeout)
+        await self.until(lambda: len({s.shard for s in self.gateway.live()}) >= shards, within)
 
     # -- looking into it -----------------------------------------------------------------------------
 
@@ -151,8 +152,6 @@ class DiscordServer:
 
     def requests_to(self, on: str) -> list[Request]:
         """Requests that a fault's pattern matches, such as "POST /channels/*/messages"."""
-        from tests.discord_server.faults import Rule
-
         rule = Rule(on, "hang")
         return [request for request in self.rest.requests if rule.matches(request.method, request.path)]
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from PIL import Image, UnidentifiedImageError
 
-from tests.discord_server.components import FILE, medium_in, media_of, text_of, walk
+from tests.discord_server.components import FILE, media_of, medium_in, text_of, walk
 from tests.discord_server.limits import (
     ALL,
     COMPONENTS_V2,
@@ -380,7 +380,7 @@ class Channel:
         owner: Identified,
         *,
         private: bool = False,
-        id: int | None = None,  # noqa: A002
+        id: int | None = None,
         archive_after: int = 1440,
         applied_tags: Iterable[int] = (),
     ) -> Channel:
@@ -832,7 +832,7 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.files: dict[int, Attachment] = {}
         self.nonces: dict[tuple[int, str], tuple[float, Message]] = {}
-        self.sink: Callable[[str, JSON, Guild | None, Channel | None], None] | None = None
+        self.sink: Callable[[str, JSON, Guild | None, Channel | None], object] | None = None
         self.woken: Callable[[], None] | None = None
         self._last_id = 0
         self._guild_count = 0
