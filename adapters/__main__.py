@@ -21,7 +21,7 @@ from adapters import doctor as doctor_checks
 from adapters import logs, words
 from adapters.compose import Installation, client_of, demo_settings, installation
 from adapters.serving import serve_until_stopped, working
-from adapters.terminal import Screen, jobs_table
+from adapters.terminal import Screen, jobs_table, misread
 from adapters.terminal import ask as ask_core
 from adapters.terminal import get as get_from_core
 from adapters.web import make_login
@@ -33,7 +33,7 @@ from bot.jobs import Actor, JobId
 from bot.sandbox.__main__ import run as run_sandbox
 from bot.store import Store
 
-BAD_CONFIGURATION = 2
+MISTAKES = 2
 CANNOT_START = 7
 DEMO_FOLDER = Path("threadreel-data")
 DEFAULT_CONFIG = Path("config.toml")
@@ -66,10 +66,10 @@ Out = Annotated[Path | None, typer.Option("--out", help="Where to save the resul
 def run(config_file: ConfigFile = None) -> None:
     """Serve what is configured, until Ctrl-C or SIGTERM."""
     path = config_file or _default_config()
-    if path is None:
+    if path is None and not _is_configured_by_variables():
         _stop(
             "There is no config.toml here; copy config.example.toml, or try: threadreel demo",
-            BAD_CONFIGURATION,
+            MISTAKES,
         )
     settings = _load(path)
 
@@ -153,6 +153,8 @@ def ask(
     Exit codes: 0 saved, 1 made but not saved, 2 mistakes in the command, 3 refused, 4 failed, 5 cancelled,
     6 nobody can know, 7 could not start.
     """
+    if mistakes := misread(load(), command):
+        _stop(words.refusal(mistakes), MISTAKES)
     settings = _settings(config_file)
 
     async def asking() -> int:
@@ -205,7 +207,7 @@ def models(command: Annotated[str | None, typer.Argument(help="Tell all about th
     try:
         text = docs.detail(catalogue.find(command)) if command else docs.listing(catalogue)
     except BadOrder as error:
-        _stop(words.refusal(error), BAD_CONFIGURATION)
+        _stop(words.refusal(error), MISTAKES)
     print(text)  # noqa: T201
 
 
@@ -257,9 +259,11 @@ async def _at_work(settings: Settings) -> AsyncIterator[Installation]:
 
 
 def _settings(path: Path | None) -> Settings:
-    """The given configuration, else ./config.toml, else the demo's."""
+    """The given configuration, else ./config.toml, else what variables say, else the demo's."""
     path = path or _default_config()
-    return _load(path) if path else demo_settings(DEMO_FOLDER)
+    if path is None and not _is_configured_by_variables():
+        return demo_settings(DEMO_FOLDER)
+    return _load(path)
 
 
 def _default_config() -> Path | None:
@@ -269,11 +273,16 @@ def _default_config() -> Path | None:
     return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
 
 
-def _load(path: Path) -> Settings:
+def _is_configured_by_variables() -> bool:
+    """In a container there may be no file at all."""
+    return any(name.startswith("THREADREEL_") and "__" in name for name in os.environ)
+
+
+def _load(path: Path | None) -> Settings:
     try:
         return config.load(path, os.environ, commands=load().commands())
     except ConfigError as error:
-        _stop(str(error), BAD_CONFIGURATION)
+        _stop(str(error), MISTAKES)
 
 
 def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
@@ -282,7 +291,7 @@ def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except ConfigError as error:
-        _stop(str(error), BAD_CONFIGURATION)
+        _stop(str(error), MISTAKES)
     except ForOwner as error:
         _stop(str(error), CANNOT_START)
     except KeyboardInterrupt:

@@ -37,6 +37,7 @@ async def serve_until_stopped(
             working(running) as engine,
         ):
             _note_address(running, site)
+            _tell_what_is_not_served(settings)
             log.info("Serving", action="serving", address=site.address)
             if greet is not None:
                 await greet(running, site.address)
@@ -102,6 +103,14 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
             ) from error
     again = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
     return await serve(again, http.host, 0)
+
+
+def _tell_what_is_not_served(settings: Settings) -> None:
+    for name, token in (("discord", settings.discord.token), ("slack", settings.slack.bot_token)):
+        if token is not None:
+            log.warning(
+                "Configured, but this version does not speak it yet", action="not_served", platform=name
+            )
 
 
 def _note_address(running: Installation, site: Site) -> None:

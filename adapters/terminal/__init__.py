@@ -7,7 +7,7 @@ render.py    a notice -> a progress bar, lines, tables
 """
 
 from adapters.terminal.adapter import Terminal, place_of
-from adapters.terminal.commands import Exit, ask, get
+from adapters.terminal.commands import Exit, ask, get, misread
 from adapters.terminal.render import Screen, jobs_table
 
-__all__ = ["Exit", "Screen", "Terminal", "ask", "get", "jobs_table", "place_of"]
+__all__ = ["Exit", "Screen", "Terminal", "ask", "get", "jobs_table", "misread", "place_of"]

@@ -15,7 +15,7 @@ from adapters.terminal.adapter import place_of
 from adapters.terminal.files import chunks_of, save
 from adapters.terminal.render import Follower, Screen
 from bot import grammar
-from bot.catalogue import Model, Type, check
+from bot.catalogue import Catalogue, Model, Type, check
 from bot.catalogue.checking import LIST_SEPARATOR
 from bot.catalogue.values import is_link
 from bot.errors import BadMedia, BadOrder, ForPerson, Problem, Refused, TryLater
@@ -97,6 +97,25 @@ def _refused(error: ForPerson | TryLater, screen: Screen) -> Exit:
 
 
 # -- what was typed
+
+
+def misread(catalogue: Catalogue, line: str) -> BadOrder | None:
+    """Mistakes that can be told before anything is started; None where there are none, or only files'."""
+    try:
+        typed = grammar.parse(line, catalogue)
+    except BadOrder as error:
+        return error
+    try:
+        check(typed.model, typed.options)
+    except BadOrder as error:
+        if not all(_is_of_file(typed.model, problem) for problem in error.problems):
+            return error
+    return None
+
+
+def _is_of_file(model: Model, problem: Problem) -> bool:
+    entry = model.input(problem.option or "")
+    return entry is not None and entry.is_file
 
 
 def _check_out(out: Path | None) -> None:

@@ -1,13 +1,21 @@
-"""Points discord.py at the played Discord, for the length of a `with`."""
+"""Imports discord.py, and points it at the played Discord for the length of a `with`."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
+
+with warnings.catch_warnings():
+    # Before Python 3.13 discord.py imports the standard library's deprecated audioop, for voice.
+    warnings.filterwarnings("ignore", message="'audioop' is deprecated", category=DeprecationWarning)
+    import discord
+    from discord.gateway import DiscordWebSocket
+    from discord.http import Route
+
+__all__ = ["discord", "discord_py_at"]
 
 
 @contextmanager

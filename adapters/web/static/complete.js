@@ -121,11 +121,13 @@ const listed = (accepts) => accepts.map((kind) => KINDS[kind]).join(" or ");
 function spotOf(text, before, model) {
   const byKey = new Map(model.inputs.flatMap((input) => [[input.alias, input], [input.name.toLowerCase(), input]]));
   const marks = marksIn(text, byKey);
-  const leads = /^\s*\/\S+\s+([\s\S]*)$/.exec(text.slice(0, marks[0]?.start ?? text.length))?.[1].split(/\s+/) ?? [];
-  if (leads.some((word) => word && byKey.get(word.toLowerCase())?.type !== "boolean")) used.add(mainOf(model)?.alias);
   const last = marks.filter((mark) => mark.end <= before.length).at(-1);
   const used = new Set(marks.map((mark) => mark.input.alias));
-  for (const word of text.split(/\s+/)) if (byKey.get(word.toLowerCase())?.type === "boolean") used.add(byKey.get(word.toLowerCase()).alias);
+  const flagOf = (word) => (byKey.get(word.toLowerCase())?.type === "boolean" ? byKey.get(word.toLowerCase()) : null);
+  for (const word of text.split(/\s+/)) if (flagOf(word)) used.add(flagOf(word).alias);
+  // Text in front of all keys is the main prompt.
+  const leading = text.slice(0, marks[0]?.start).trim().split(/\s+/).slice(1);
+  if (leading.some((word) => !flagOf(word)) && mainOf(model)) used.add(mainOf(model).alias);
   if (!last) return { option: null, value: "", used };
   const value = before.slice(last.end);
   return over(last.input, value) ? { option: null, value: "", used } : { option: last.input, value, used };
