@@ -654,3 +654,9 @@ def test_a_card_is_a_card() -> None:
     assert {"job", "state", "word", "sentence", "text", "seed", "media", "asked_by", "ahead", "eta"} <= set(
         body
     )
+
+
+async def test_a_page_that_is_switched_off_has_no_routes(page: Page) -> None:
+    off = Settings(enabled=False)
+    web = Web(page.store, load(), page.library, settings=off, public_url=None, now=page.clock)
+    assert web.routes(page.core) == []

@@ -45,6 +45,7 @@ class Web:
         self._chat = store.chat
         self._catalogue = catalogue
         self._library = library
+        self._is_on = settings.enabled
         self._now = now
         self._feed = Feed(store)
         self._sessions = Sessions(
@@ -116,7 +117,9 @@ class Web:
     # -- the page
 
     def routes(self, core: Core) -> list[web.RouteDef]:
-        """Everything that the page is made of and asks for."""
+        """Everything that the page is made of and asks for; nothing where it is switched off."""
+        if not self._is_on:
+            return []
 
         async def card_of(job: Job) -> Message:
             """The card of a job just accepted: a new one, where the engine has not been quicker."""
@@ -125,7 +128,7 @@ class Web:
             return message
 
         commands = Commands(core, self._chat, card_of, self._feed.wake, self._now)
-        uploads = files.Uploads(core)
+        uploads = files.Uploads(core, self._now)
         needed = self._sessions.needed
         return [
             web.get("/", self._page),

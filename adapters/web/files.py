@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -49,9 +48,7 @@ PIECE = 256 * 1024
 class Uploads:
     """Takes files in, not too many at a time: `most` in `per` seconds for a person."""
 
-    def __init__(
-        self, core: Core, *, most: int = 60, per: float = 600, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, core: Core, now: Callable[[], float], *, most: int = 60, per: float = 600) -> None:
         self._core = core
         self._most = most
         self._per = per

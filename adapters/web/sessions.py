@@ -84,7 +84,10 @@ class Sessions:
             if actor is None:
                 return web.json_response({"error": "You are not signed in."}, status=401)
             request[ACTOR] = actor
-            return await handler(request)
+            response = await handler(request)
+            if not response.prepared:
+                response.headers.setdefault("Cache-Control", "no-store")
+            return response
 
         return guarded
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from errno import EACCES
 from functools import partial
@@ -49,6 +49,7 @@ class Sqlite:
             **options,
         )
         event.listen(self._readers.sync_engine, "connect", _set_up_reader)
+        self._reading: set[asyncio.Task[Sequence[AnyRow]]] = set()
         self._writer = Writer(self._engine)
 
     @classmethod
@@ -68,12 +69,23 @@ class Sqlite:
         return await self._writer(request)
 
     async def read(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:
-        """The rows of one statement."""
+        """The rows of one statement.
+
+        Whoever asks may be cancelled, the reading is not: cut off while it connects, aiosqlite would leave the
+        connection open.
+        """
+        reading = asyncio.create_task(self._read(statement, parameters))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        return await asyncio.shield(reading)
+
+    async def _read(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
         async with self._readers.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
 
     async def close(self) -> None:
         await self._writer.close()
+        await asyncio.gather(*self._reading, return_exceptions=True)
         await self._readers.dispose()
         await asyncio.to_thread(self._engine.dispose)
 

@@ -383,9 +383,10 @@ class Gateway:
             self.budget_broken = True
             return False
         room = index % limits.max_concurrency
-        early = now - self._rooms.get(room, 0.0) < 5.0 * limits.pace
+        if now - self._rooms.get(room, 0.0) < 5.0 * limits.pace:
+            return False
         self._rooms[room] = now
-        return not early
+        return True
 
     def _renew_budget(self) -> None:
         if self._world.clock() > self.budget_resets_at:

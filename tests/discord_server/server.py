@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -130,14 +131,16 @@ class DiscordServer:
             await event.wait()
 
     async def until(self, condition: Callable[[], T], within: float = 5.0) -> T:
-        """Wait until `condition` gives something true, looked at whenever anything happens here.
+        """Wait until `condition` gives something true: looked at whenever anything happens here, and often.
 
         Raises:
             TimeoutError: it didn't within `within` seconds of real time.
         """
         async with asyncio.timeout(within):
             while not (result := condition()):
-                await self._changed.wait()
+                with contextlib.suppress(TimeoutError):
+                    # What the condition asks about may also change in the bot, without a sign to be had.
+                    await self.wait(self._changed, 0.02)
             return result
 
     async def connected(self, shards: int = 1, within: float = 10.0) -> None:

@@ -392,7 +392,7 @@ page.backdrop.addEventListener("click", closeDrawer);
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
   if (page.sidebar.classList.contains("open")) closeDrawer();
-  else if (here.thread !== null) go(here.channel);
+  else if (here.thread !== null && !event.target.value) go(here.channel); // not while something is being written
 });
 narrow.addEventListener("change", () => {
   closeDrawer();
