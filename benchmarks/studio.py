@@ -66,6 +66,11 @@ class Bench:
         order = Order(actor, Place("notes:wall"), "imagine", options, f"notes:{self.ordered}")
         return (await self.core.submit(order)).job.id
 
+    async def arrived_first(self) -> None:
+        """One job beforehand, so that what starts only once has started."""
+        await self.order(1)
+        await self.arrived(1)
+
     async def arrived(self, count: int) -> None:
         while len(self.notes.arrivals) < count:
             await asyncio.sleep(0.05)

@@ -12,6 +12,10 @@ KEPT = 200
 """Durations kept per model: enough for a steady 5th percentile, few enough to follow a model that changes."""
 
 
+FEW = 3
+"""Fewer durations than this say nothing of the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How eager to be. `shortest` and `longest` bound the wait between two looks, in seconds.
@@ -69,14 +73,12 @@ def next_look(age: float, known: Durations, pace: Pace) -> float:
     """Seconds to wait until a run of this age is worth a look.
 
     The known optimum for inspecting something that ends at a random time with hazard h is to look every
-    sqrt(2 * price / h) seconds: rare while nothing ends, dense where most runs do. A model's first runs, and
-    those that take longer than any before, are looked at in proportion to their age.
+    sqrt(2 * price / h) seconds: rare while nothing ends, dense where most runs do. Of a first run, and
+    of one that takes longer than any before, nothing is known but its age: the older, the longer to come.
     """
-    if len(known) < 3:
-        return _bounded(age / 10, pace)
-    hazard = known.hazard(age, max(pace.shortest, 0.1 * age))
+    hazard = known.hazard(age, max(pace.shortest, 0.1 * age)) if len(known) >= FEW else None
     if hazard is None:
-        return _bounded(age / 10, pace)
+        return _bounded(math.sqrt(pace.price * age), pace)  # as h = 2 / age
     if hazard == 0:
         return _bounded(min(known.left(age) or 0, known.quantile(0.02) - age), pace)
     return _bounded(math.sqrt(2 * pace.price / hazard), pace)

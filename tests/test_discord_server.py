@@ -350,7 +350,7 @@ async def test_a_malformed_event_ends_discord_py(server: DiscordServer, general:
 
 
 async def test_the_gateway_can_refuse_the_websocket(server: DiscordServer) -> None:
-    server.faults.add(on="GET /ws/", fault="status_before", status=503)
+    server.faults.add(on="GET /ws", fault="status_before", status=503)
     client = Bot()
     # The first connection fails: discord.py then trips over its own missing websocket and ends.
     with pytest.raises(AttributeError):

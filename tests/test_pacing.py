@@ -13,9 +13,9 @@ from bot.pacing import KEPT, Budget, Durations, Pace, backoff, next_look
 PACE = Pace(shortest=0.4, longest=5.0, price=0.05)
 
 
-def test_a_model_nobody_knows_is_looked_at_in_proportion_to_its_age() -> None:
-    waits = [next_look(age, Durations(), PACE) for age in (0, 10, 30, 600)]
-    assert waits == [0.4, 1.0, 3.0, 5.0]
+def test_a_model_nobody_knows_is_looked_at_the_less_the_older_its_run_is() -> None:
+    waits = [next_look(age, Durations(), PACE) for age in (0, 5, 20, 80, 2000)]
+    assert waits == [0.4, 0.5, 1.0, 2.0, 5.0]
 
 
 def test_nothing_is_looked_at_while_no_run_ever_ended_so_early() -> None:
@@ -35,7 +35,7 @@ def test_looks_are_dense_where_most_runs_end() -> None:
 
 def test_an_overdue_run_is_looked_at_ever_less() -> None:
     known = Durations([10, 11, 12, 13])
-    assert next_look(20, known, PACE) == 2.0
+    assert next_look(20, known, PACE) == 1.0
     assert next_look(500, known, PACE) == PACE.longest
 
 

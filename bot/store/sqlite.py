@@ -71,8 +71,8 @@ class Sqlite:
     async def read(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:
         """The rows of one statement.
 
-        Whoever asks may be cancelled, the reading is not: cut off while it connects, aiosqlite would leave the
-        connection open.
+        Whoever asks may be cancelled, the reading is not: cut off while it connects, aiosqlite would leave
+        the connection open.
         """
         reading = asyncio.create_task(self._read(statement, parameters))
         self._reading.add(reading)

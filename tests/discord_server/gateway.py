@@ -28,6 +28,8 @@ RECONNECT, MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 8, 9, 10, 11
 GUILDS, GUILD_MEMBERS, PRESENCES, GUILD_MESSAGES = 1 << 0, 1 << 1, 1 << 8, 1 << 9
 DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 12, 1 << 15
 KNOWN_INTENTS = (1 << 26) - 1
+# Closed with these, a session can't be resumed; nor can it when the client closes with 1000 or 1001.
+ENDS_SESSION = {4003, 4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014}
 DAY = 24 * 3600.0
 
 
@@ -110,6 +112,7 @@ class Connection:
         self._zip = zlib.compressobj() if zipped else None
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
         self.silent = False  # a zombie: takes everything, says nothing
+        self.closed_with = 0  # the code when it was closed from here
         self.received: deque[float] = deque(maxlen=120)
 
     @property
@@ -135,10 +138,10 @@ class Connection:
                     await self.ws.send_bytes(data)
 
     async def close(self, code: int) -> None:
-        # The other side may never answer the closing handshake, so it isn't waited for.
+        self.closed_with = code
         if not self.ws.closed:
             with contextlib.suppress(ConnectionError):
-                await self.ws.close(code=code, drain=False)
+                await self.ws.close(code=code)
 
     def cut(self) -> None:
         reset_connection(self._transport)
@@ -456,8 +459,8 @@ class Gateway:
             return
         session.connection = None
         session.lost_at = self._world.clock()
-        if connection.ws.close_code in (1000, 1001):
-            # Closed by the client for good: Discord ends the session.
+        left = not connection.closed_with and connection.ws.close_code in (1000, 1001)
+        if left or connection.closed_with in ENDS_SESSION:
             self._forget(session)
         self._world.notify()
 
