@@ -23,7 +23,7 @@ def resident() -> int:
 async def run(jobs: int) -> dict[str, Any]:
     """All of them submitted, created at the provider and followed; none of them ends."""
     with tempfile.TemporaryDirectory() as folder:
-        async with box(3000, 3500) as base_url, studio(Path(folder), base_url, at_once=jobs) as bench:
+        async with box(3000, 3500) as base_url, studio(Path(folder), base_url) as bench:
             await bench.order(200)
             await _running(bench, 200)
             gc.collect()

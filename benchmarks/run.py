@@ -5,25 +5,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import platform
 import time
 from pathlib import Path
 from typing import Any
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import looking, memory, path
+from benchmarks.looking import Load
 
-SIZES = [(1, 4.0, 6.0), (100, 5.0, 20.0), (1000, 10.0, 40.0)]
-QUICK_SIZES = [(1, 1.0, 2.0), (20, 1.0, 3.0)]
+LOADS = [Load(1, 4, 6, rounds=5), Load(100, 20, 40, spread=10), Load(1000, 60, 120, spread=30)]
+QUICK_LOADS = [Load(1, 1, 2, rounds=2), Load(20, 1, 3, spread=1)]
 
 
 async def measure(quick: bool) -> dict[str, Any]:
     return {
         "machine": {"python": platform.python_version(), "system": platform.platform()},
         "path": await path.run(100 if quick else 2000),
-        "looking": await looking.run(QUICK_SIZES if quick else SIZES),
+        "looking": await looking.run(QUICK_LOADS if quick else LOADS),
         "memory": await memory.run(400 if quick else 10_000),
     }
 
@@ -41,7 +44,7 @@ def show(found: dict[str, Any], console: Console) -> None:
             ("cpu_ms_per_job", "CPU ms per job"),
         ):
             mine, theirs = row["ours"][key], row["official"][key]
-            name = f"{label} at {row['in_flight']}"
+            name = f"{label} at {row['load']['in_flight']}"
             table.add_row(name, f"{mine:.3f}", "the official loop", f"{theirs:.3f}", f"{mine / theirs:.3f}")
     kept = found["memory"]
     table.add_row(
@@ -54,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     found = asyncio.run(measure(given.quick))
     show(found, Console(width=110))
     folder = Path("benchmarks/results")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
+
 from bot import policy
 from bot.catalogue import load
 from bot.config import Limits
 from bot.core import Studio
 from bot.engine import Engine, Rules
-from bot.jobs import Actor, Order, Place, Posted
-from bot.media import Library
+from bot.jobs import Actor, JobId, Order, Place, Posted
+from bot.media import Library, Pool
 from bot.ports import Core, Post, Ready, Save
 from bot.providers import connect
 from bot.store import Store
@@ -47,37 +50,47 @@ class Notes:
 class Bench:
     core: Studio
     store: Store
+    library: Library
     engine: Engine
     notes: Notes
     ordered: int = 0
 
-    async def order(self, count: int) -> list[str]:
-        """Submit so many jobs, 64 at a time, and return their ids."""
-        ids: list[str] = []
+    async def order(self, count: int) -> None:
+        """Submit so many jobs, 64 at a time."""
         for first in range(0, count, 64):
             batch = range(first, min(first + 64, count))
-            ids += await asyncio.gather(*(self._order() for _ in batch))
-        return ids
+            await asyncio.gather(*(self.order_one() for _ in batch))
 
-    async def _order(self) -> str:
+    async def order_one(self) -> JobId:
         self.ordered += 1
         actor = Actor("notes", f"person-{self.ordered % 100}", "A person", "bench")
         options = (("prompt", f"picture {self.ordered}"),)
         order = Order(actor, Place("notes:wall"), "imagine", options, f"notes:{self.ordered}")
         return (await self.core.submit(order)).job.id
 
-    async def arrived_first(self) -> None:
-        """One job beforehand, so that what starts only once has started."""
-        await self.order(1)
-        await self.arrived(1)
+    async def prediction_of(self, id: JobId) -> str:
+        job = await self.store.get(id)
+        assert job is not None
+        return str(job.prediction)
+
+    async def warm_up(self) -> None:
+        """Two files probed beforehand, so that the worker processes, which start only once, have started."""
+        samples = [await self.library.keep(name, _picture(name)) for name in ("a", "b")]
+        await asyncio.gather(*(self.library.probe(sample.digest) for sample in samples))
 
     async def arrived(self, count: int) -> None:
         while len(self.notes.arrivals) < count:
             await asyncio.sleep(0.05)
 
 
+async def _picture(name: str) -> AsyncIterator[bytes]:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), "red" if name == "a" else "blue").save(out, "PNG")
+    yield out.getvalue()
+
+
 @contextlib.asynccontextmanager
-async def studio(folder: Path, base_url: str, *, at_once: int) -> AsyncIterator[Bench]:
+async def studio(folder: Path, base_url: str, *, at_once: int = 100_000) -> AsyncIterator[Bench]:
     """A running engine over a fresh store in `folder`."""
     catalogue = load()
     host = base_url.removeprefix("http://").partition("/")[0]
@@ -85,7 +98,7 @@ async def studio(folder: Path, base_url: str, *, at_once: int) -> AsyncIterator[
     limits = Limits(waiting_per_person=MANY // 1000, per_day=MANY, per_day_per_person=MANY)
     async with (
         await Store.open(f"sqlite:///{folder}/bench.db") as store,
-        Library(folder / "media", max_bytes=100_000_000, private_hosts=(host,)) as library,
+        Library(folder / "media", max_bytes=10**8, private_hosts=(host,), pool=Pool(2)) as library,
         connect("sandbox", "box", base_url, "sandbox") as client,
     ):
         notes = Notes()
@@ -116,7 +129,7 @@ async def studio(folder: Path, base_url: str, *, at_once: int) -> AsyncIterator[
         )
         running = asyncio.create_task(engine.run())
         try:
-            yield Bench(core, store, engine, notes)
+            yield Bench(core, store, library, engine, notes)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

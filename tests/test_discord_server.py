@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, ServerDisconnectedError
 
 from tests.discord_server import ClientRefused, DiscordServer, Limits, P, Person, Upload
 from tests.discord_server.client import discord, discord_py_at
 from tests.discord_server.interactions import MESSAGE_NOW, MODAL, THINKING, UPDATE_NOW
+from tests.discord_server.remote import RemoteServer
 from tests.discord_server.state import Channel, Guild
 
 app_commands = discord.app_commands
@@ -73,7 +77,7 @@ class Bot(discord.Client):
     def __init__(self, **more: Any) -> None:
         super().__init__(intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, **more)
         self.seen: list[discord.Interaction] = []
-        set_up(self)
+        self.tree = set_up(self)
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(Cancel)
@@ -88,14 +92,14 @@ class Bot(discord.Client):
 class ShardedBot(discord.AutoShardedClient):
     def __init__(self, **more: Any) -> None:
         super().__init__(intents=discord.Intents(guilds=True), guild_ready_timeout=0.05, **more)
-        set_up(self)
+        self.tree = set_up(self)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         return None
 
 
-def set_up(client: discord.Client) -> app_commands.CommandTree:
-    tree = app_commands.CommandTree(client)
+def set_up(client: discord.Client) -> app_commands.CommandTree[Any]:
+    tree: app_commands.CommandTree[Any] = app_commands.CommandTree(client)
 
     @tree.command(description="Make a film of a sentence")
     @app_commands.describe(start="What to begin with", picture="A picture", steps="How many", model="Which")
@@ -129,7 +133,6 @@ def set_up(client: discord.Client) -> app_commands.CommandTree:
         names = [one.filename for one in message.attachments]
         await interaction.response.send_message(f"{message.content} {names}", ephemeral=True)
 
-    client.tree = tree  # type: ignore[attr-defined]
     return tree
 
 
@@ -260,6 +263,45 @@ async def test_two_identifies_in_the_same_five_seconds_are_one_too_many(server: 
         await task
 
 
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ('{"op": 3, "d": {}}', 4003),
+        ("not json", 4002),
+        ('{"op": 2, "d": {"token": "wrong", "intents": 1}}', 4004),
+        ('{"op": 2, "d": {"token": "a-bot-token", "intents": 1, "shard": [2, 2]}}', 4010),
+        ('{"op": 2, "d": {"token": "a-bot-token"}}', 4013),
+        ('{"op": 2, "d": {"token": "a-bot-token", "intents": 2}}', 4014),
+    ],
+)
+async def test_a_plain_websocket_is_closed_for_what_it_does_wrong(
+    server: DiscordServer, sent: str, code: int
+) -> None:
+    async with (
+        ClientSession() as session,
+        session.ws_connect(f"{server.gateway_url}?v=10&encoding=json") as ws,
+    ):
+        assert (await ws.receive_json())["op"] == 10
+        await ws.send_str(sent)
+        await ws.receive()
+        assert ws.close_code == code
+
+
+async def test_a_session_knows_its_intents(server: DiscordServer, general: Channel, ada: Person) -> None:
+    async with (
+        ClientSession() as session,
+        session.ws_connect(f"{server.gateway_url}?v=10&encoding=json") as ws,
+    ):
+        await ws.receive_json()
+        await ws.send_json({"op": 2, "d": {"token": server.token, "intents": 1 << 9}})
+        ready = await ws.receive_json()
+        assert (ready["t"], ready["d"]["shard"]) == ("READY", [0, 1])
+        general.update(topic="needs the guilds intent")
+        ada.say(general, "hidden without the content intent")
+        message = await ws.receive_json()
+        assert (message["t"], message["s"], message["d"]["content"]) == ("MESSAGE_CREATE", 2, "")
+
+
 # -- the gateway's bad days --------------------------------------------------------------------------------
 
 
@@ -332,8 +374,8 @@ async def test_a_connection_that_answers_nothing_is_left_by_the_client(
     server: DiscordServer, general: Channel, ada: Person
 ) -> None:
     server.gateway.heartbeat_interval = 0.05
-    async with running(server, Bot(heartbeat_timeout=0.3)):
-        await server.until(lambda: server.gateway.heartbeats > 2)
+    async with running(server, Bot(heartbeat_timeout=0.3)) as client:
+        await server.until(lambda: client.latency < 1)  # infinite until a heartbeat was acknowledged
         server.gateway.zombie()
         await server.until(lambda: server.gateway.resumed == 1)
         assert (await ada.command("animate", {"start": "a fox"}, channel=general)).ack == THINKING
@@ -434,7 +476,7 @@ async def test_what_is_ephemeral_is_seen_by_one_person_and_by_no_bot_token(
 async def test_direct_messages_and_user_installs_tell_who_installed_the_application(
     server: DiscordServer, guild: Guild, ada: Person, bot: Bot
 ) -> None:
-    tree: Any = bot.tree  # type: ignore[attr-defined]
+    tree = bot.tree
 
     @tree.command(description="Everywhere")
     @app_commands.allowed_installs(guilds=True, users=True)
@@ -458,6 +500,46 @@ async def test_direct_messages_and_user_installs_tell_who_installed_the_applicat
     assert (await zoe.command("anywhere", channel=place)).ephemeral
     with pytest.raises(ClientRefused):
         await ada.command("anywhere", channel=place)
+
+
+async def test_subcommands_with_people_roles_and_channels_are_resolved(
+    guild: Guild, general: Channel, ada: Person, bot: Bot
+) -> None:
+    group: app_commands.Group = app_commands.Group(name="rules", description="Rules")
+
+    @group.command(description="Allow")
+    async def allow(
+        interaction: discord.Interaction, who: discord.Member, role: discord.Role, where: discord.TextChannel
+    ) -> None:
+        await interaction.response.send_message(f"{who.display_name} {role.name} {where.name}")
+
+    bot.tree.add_command(group)
+    await bot.tree.sync()
+    given = {"who": ada, "role": guild.role("Makers"), "where": general}
+    assert (await ada.command("rules allow", given, channel=general)).text == "Ada Makers general"
+
+
+async def test_commands_are_offered_to_those_who_may_and_where_they_may(
+    server: DiscordServer, guild: Guild, general: Channel, ada: Person, bot: Bot
+) -> None:
+    @bot.tree.command(description="Settings")
+    @app_commands.default_permissions(manage_guild=True)
+    async def settings(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message(str(interaction.permissions.manage_guild))
+
+    @bot.tree.command(description="Daring", nsfw=True)
+    async def daring(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("ok")
+
+    await bot.tree.sync()
+    with pytest.raises(ClientRefused, match="isn't offered"):
+        await ada.command("settings", channel=general)
+    boss = server.person("Boss", guild, roles=[guild.role("Boss", P.MANAGE_GUILD)])
+    assert (await boss.command("settings", channel=general)).text == "True"
+    with pytest.raises(ClientRefused, match="age-restricted"):
+        await ada.command("daring", channel=general)
+    general.update(nsfw=True)
+    assert (await ada.command("daring", channel=general)).text == "ok"
 
 
 # -- buttons and modals ------------------------------------------------------------------------------------
@@ -499,13 +581,34 @@ async def test_an_update_changes_the_message_of_the_button(
         async def go(self, interaction: discord.Interaction, _: ui.Button[Any]) -> None:
             await interaction.response.edit_message(content="gone", view=None)
 
+        @ui.button(label="Later", custom_id="later", disabled=True)
+        async def later(self, interaction: discord.Interaction, _: ui.Button[Any]) -> None:
+            return None
+
     await bot.get_partial_messageable(general.id).send("ready", view=Once(timeout=None))
     [message] = server.messages(general)
+    with pytest.raises(ClientRefused, match="disabled"):
+        await ada.press(message, label="Later")
     reply = await ada.press(message, "go")
     assert reply.ack == UPDATE_NOW
     assert message.text == "gone"
     assert message.buttons == []
     assert [edit.text for edit in message.edits] == ["ready"]
+
+
+async def test_choosing_in_a_menu_is_an_interaction_too(
+    server: DiscordServer, general: Channel, ada: Person, bot: Bot
+) -> None:
+    class Pick(ui.View):
+        @ui.select(custom_id="pick", options=[discord.SelectOption(label=x, value=x) for x in "ab"])
+        async def pick(self, interaction: discord.Interaction, select: ui.Select[Any]) -> None:
+            await interaction.response.send_message(f"picked {select.values}")
+
+    await bot.get_partial_messageable(general.id).send("which?", view=Pick(timeout=None))
+    [message] = server.messages(general)
+    assert (await ada.select(message, "pick", ["b"])).text == "picked ['b']"
+    with pytest.raises(ClientRefused):
+        await ada.select(message, "pick", ["c"])
 
 
 async def test_a_token_dies_after_fifteen_minutes(
@@ -527,7 +630,7 @@ async def test_a_token_dies_after_fifteen_minutes(
 async def test_the_first_followup_of_a_deferral_takes_its_place(
     server: DiscordServer, general: Channel, ada: Person, bot: Bot
 ) -> None:
-    tree: Any = bot.tree  # type: ignore[attr-defined]
+    tree = bot.tree
 
     @tree.command(description="Defers")
     async def late(interaction: discord.Interaction) -> None:
@@ -600,6 +703,27 @@ async def test_buckets_are_enforced_and_discord_py_keeps_to_them(
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(place.send("never"), 0.3)
     assert server.rest.rate_limits.refused > 0
+
+
+async def test_who_keeps_to_no_limit_meets_429_with_all_its_headers(
+    server: DiscordServer, general: Channel
+) -> None:
+    server.limits.pace = 1.0
+    url = f"{server.api_base}/channels/{general.id}/messages"
+    async with ClientSession(headers={"Authorization": f"Bot {server.token}"}) as session:
+        for remaining in (4, 3, 2, 1, 0):
+            async with session.post(url, json={"content": "x"}) as taken:
+                assert taken.status == 200
+                assert taken.headers["Content-Type"] == "application/json"
+                assert taken.headers["X-RateLimit-Remaining"] == str(remaining)
+        async with session.post(url, json={"content": "x"}) as refused:
+            assert refused.status == 429
+            assert refused.headers["Via"]
+            assert refused.headers["X-RateLimit-Scope"] == "user"
+            assert 4 < (await refused.json())["retry_after"] <= 5
+        server.clock.advance(5)
+        async with session.post(url, json={"content": "x"}) as taken:
+            assert taken.status == 200
 
 
 async def test_a_file_too_large_is_413_and_each_file_counts_alone(
@@ -704,14 +828,14 @@ async def test_pings_are_those_that_allowed_mentions_let_through(
     only_ada = discord.AllowedMentions(users=[discord.Object(ada.id)], roles=False, everyone=False)
     await place.send(words, allowed_mentions=only_ada)
     loud, quiet, one = (message.pings for message in server.messages(general))
-    assert (loud.users, loud.roles) == ({ada.id, bob.id}, {role.id})
+    assert (loud.users, loud.roles) == (frozenset({ada.id, bob.id}), frozenset({role.id}))
     assert not loud.everyone  # the bot isn't allowed to
     assert not quiet
-    assert (one.users, one.roles, one.everyone) == ({ada.id}, set(), False)
+    assert (one.users, one.roles, one.everyone) == (frozenset({ada.id}), frozenset(), False)
 
 
 async def test_replies_need_their_message_and_the_right_to_read_history(
-    general: Channel, ada: Person, bot: Bot
+    server: DiscordServer, general: Channel, ada: Person, bot: Bot
 ) -> None:
     said = ada.say(general, "hello")
     place = bot.get_partial_messageable(general.id)
@@ -721,7 +845,7 @@ async def test_replies_need_their_message_and_the_right_to_read_history(
     said.delete()
     with pytest.raises(discord.HTTPException, match="Unknown message"):
         await place.send("hi", reference=place.get_partial_message(said.id))
-    general.deny(bot.user, P.READ_MESSAGE_HISTORY)  # type: ignore[arg-type]
+    general.deny(server.bot, P.READ_MESSAGE_HISTORY)
     with pytest.raises(discord.HTTPException) as refused:
         await place.send("hi", reference=place.get_partial_message(reply.id))
     assert refused.value.code == 160002
@@ -741,13 +865,14 @@ async def test_history_shows_the_bots_own_words_and_hides_others(
 
 
 async def test_a_thread_hangs_from_a_message_once(
-    server: DiscordServer, general: Channel, ada: Person, bot: Bot
+    server: DiscordServer, guild: Guild, general: Channel, ada: Person, bot: Bot
 ) -> None:
     reply = await ada.command("animate", {"start": "a fox"}, channel=general)
     await reply.answered()
     card = reply.message
     assert card is not None
-    message = bot.get_partial_messageable(general.id, guild_id=general.guild.id).get_partial_message(card.id)  # type: ignore[union-attr]
+    place = bot.get_partial_messageable(general.id, guild_id=guild.id)
+    message = place.get_partial_message(card.id)
     thread = await message.create_thread(name="a fox")
     assert thread.id == card.id
     await thread.send("here")
@@ -809,7 +934,7 @@ async def test_missing_permissions_are_named_beforehand_and_enforced(
 ) -> None:
     general.deny(server.bot, missing)
     reply = await ada.command("animate", {"start": "x"}, channel=general)
-    assert not reply.interaction.app_permissions & missing
+    assert not reply.interaction.app_permissions & (missing | P.ATTACH_FILES)
     with pytest.raises(discord.Forbidden) as refused:
         await bot.get_partial_messageable(general.id).send(file=discord.File(io.BytesIO(b"x"), "x.txt"))
     assert refused.value.code == code
@@ -817,7 +942,7 @@ async def test_missing_permissions_are_named_beforehand_and_enforced(
 
 async def test_a_closed_direct_message_is_refused(server: DiscordServer, guild: Guild, bot: Bot) -> None:
     shy = server.person("Shy", guild, takes_dms=False)
-    channel = await bot.create_dm(discord.Object(shy.id))  # type: ignore[arg-type]
+    channel = await bot.create_dm(discord.Object(shy.id))
     with pytest.raises(discord.Forbidden) as refused:
         await channel.send("hello")
     assert refused.value.code == 50007
@@ -858,6 +983,33 @@ async def test_age_restriction_is_inherited_by_threads(
     assert channel.is_nsfw()
 
 
+async def test_private_threads_and_voice_need_more_than_a_look(
+    server: DiscordServer, guild: Guild, general: Channel, ada: Person, bot: Bot
+) -> None:
+    hidden = general.thread("hidden", ada, private=True)
+    with pytest.raises(discord.Forbidden, match="50001"):
+        await bot.get_partial_messageable(hidden.id).send("x")
+    voice = guild.voice("talk")
+    await bot.get_partial_messageable(voice.id).send("x")
+    voice.deny(server.bot, P.CONNECT)
+    with pytest.raises(discord.Forbidden, match="50001"):
+        await bot.get_partial_messageable(voice.id).send("x")
+    with pytest.raises(discord.HTTPException, match="50008"):
+        await bot.get_partial_messageable(guild.channel("Group", 4).id).send("x")
+
+
+async def test_edits_of_an_old_message_run_out(server: DiscordServer, general: Channel, bot: Bot) -> None:
+    server.limits.old_message_edits = 2
+    message = await bot.get_partial_messageable(general.id).send("0")
+    server.clock.advance(3601)
+    for n in (1, 2):
+        await message.edit(content=str(n))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(message.edit(content="3"), 0.3)
+    assert server.messages(general)[0].text == "2"
+    assert server.requests_to("PATCH /channels/*/messages/*")[-1].code == 30046
+
+
 # -- registering commands ----------------------------------------------------------------------------------
 
 
@@ -869,46 +1021,64 @@ def option(**more: Any) -> dict[str, Any]:
     return {"name": "start", "description": "What", "type": 3, **more}
 
 
+def choices(count: int, name: str = "c{}", value: str = "v{}") -> list[dict[str, Any]]:
+    return [{"name": name.format(n), "value": value.format(n)} for n in range(count)]
+
+
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "why"),
     [
-        command(name="Run"),
-        command(name="a b"),
-        command(name="x" * 33),
-        command(description=""),
-        command(description="x" * 101),
-        command(name_localizations={"zh": "跑"}),
-        command(name_localizations={"zh-CN": "跑 步"}),
-        command(description_localizations={"zh-CN": "跑" * 101}),
-        command(options=[option(name=f"o{n}") for n in range(26)]),
-        command(options=[option(), option()]),
-        command(options=[option(), option(name="end", required=True)]),
-        command(options=[option(choices=[{"name": f"c{n}", "value": f"c{n}"} for n in range(26)])]),
-        command(options=[option(choices=[{"name": "x", "value": "x" * 101}])]),
-        command(options=[option(choices=[{"name": "x", "value": "x"}], autocomplete=True)]),
-        command(options=[option(type=4, max_value=2**53)]),
-        command(options=[option(type=4, min_value=1.5)]),
-        command(options=[option(max_length=6001)]),
-        command(options=[option(min_value=1)]),
-        command(options=[option(name=f"o{n}", description="x" * 100, choices=[]) for n in range(25)] * 4),
-        command(
-            options=[
-                option(
-                    name=f"o{n}", choices=[{"name": f"{m}" * 9, "value": f"{m:02}" * 9} for m in range(25)]
-                )
-                for n in range(25)
-            ]
+        (command(name="Run"), "name is invalid"),
+        (command(name="a b"), "name is invalid"),
+        (command(name="x" * 33), "between 1 and 32"),
+        (command(description=""), "between 1 and 100"),
+        (command(description="x" * 101), "between 1 and 100"),
+        (command(name_localizations={"zh": "跑"}), "no locale"),
+        (command(name_localizations={"zh-CN": "跑 步"}), "name is invalid"),
+        (command(description_localizations={"zh-CN": "跑" * 101}), "between 1 and 100"),
+        (command(options=[option(name=f"o{n}") for n in range(26)]), "25 or fewer"),
+        (command(options=[option(), option()]), "Option names must be unique"),
+        (command(options=[option(), option(name="end", required=True)]), "Required options"),
+        (command(options=[option(choices=choices(26))]), "25 or fewer"),
+        (command(options=[option(choices=choices(2, name="c"))]), "Choice names must be unique"),
+        (command(options=[option(choices=choices(1, value="x" * 101))]), "between 1 and 100"),
+        (command(options=[option(choices=choices(1), autocomplete=True)]), "exclude each other"),
+        (command(options=[option(type=4, choices=choices(1))]), "not of the option's type"),
+        (command(options=[option(type=4, max_value=2**53)]), "Value must be between"),
+        (command(options=[option(type=4, min_value=1.5)]), "is not int"),
+        (command(options=[option(type=4, min_value=5, max_value=4)]), "is below"),
+        (command(options=[option(max_length=6001)]), "between 1 and 6000"),
+        (command(options=[option(min_value=1)]), "for numbers only"),
+        (command(options=[option(type=5, choices=choices(1))]), "strings and numbers"),
+        (command(options=[option(type=1), option(name="b")]), "mutually exclusive"),
+        (
+            command(options=[option(name=f"o{n}", choices=choices(25, "n" * 9 + "{}")) for n in range(25)]),
+            "8000",
         ),
-        command(contexts=[3]),
-        command(type=3, name="Animate this", description="no"),
+        (command(name="跑", name_localizations={"en-US": "Run"}), "name is invalid"),
+        (command(contexts=[3]), "must be one of"),
+        (command(default_member_permissions="all"), "snowflake"),
+        (command(type=3, name="Animate this", description="no"), "no description"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_command_beyond_a_limit_is_an_invalid_form(bot: Bot, bad: dict[str, Any]) -> None:
+async def test_a_command_beyond_a_limit_is_an_invalid_form(bot: Bot, bad: dict[str, Any], why: str) -> None:
     assert bot.application_id is not None
-    with pytest.raises(discord.HTTPException) as refused:
+    with pytest.raises(discord.HTTPException, match=why) as refused:
         await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[bad])
     assert (refused.value.status, refused.value.code) == (400, 50035)
-    assert refused.value._errors is not None
+
+
+async def test_too_many_commands_or_two_of_one_name_are_refused(bot: Bot) -> None:
+    assert bot.application_id is not None
+    for bad, code in (
+        ([command(name=f"c{n}") for n in range(101)], 30032),
+        ([command(type=3, name=f"c{n}", description="") for n in range(16)], 30032),
+        ([command(), command()], 50035),
+    ):
+        with pytest.raises(discord.HTTPException) as refused:
+            await bot.http.bulk_upsert_global_commands(bot.application_id, payload=bad)
+        assert refused.value.code == code
 
 
 async def test_a_command_at_all_its_limits_is_taken(server: DiscordServer, bot: Bot) -> None:
@@ -925,8 +1095,8 @@ async def test_a_command_at_all_its_limits_is_taken(server: DiscordServer, bot: 
     )
     seed = command(name="seed", options=[option(type=4, min_value=-(2**53) + 1, max_value=2**53 - 1)])
     assert bot.application_id is not None
-    kept = await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[good, seed])  # type: ignore[list-item]
-    again = await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[good, seed])  # type: ignore[list-item]
+    kept = await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[good, seed])
+    again = await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[good, seed])
     assert [(one["id"], one["version"]) for one in kept] == [(one["id"], one["version"]) for one in again]
     assert server.registry.overwrites == 3
 
@@ -935,26 +1105,125 @@ async def test_new_commands_have_a_daily_budget(server: DiscordServer, bot: Bot)
     server.limits.daily_command_creates = 5
     assert bot.application_id is not None
     with pytest.raises(discord.HTTPException) as refused:
-        await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[command(), command(name="b")])  # type: ignore[list-item]
+        await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[command(), command(name="b")])
     assert refused.value.code == 30034
     server.clock.advance(24 * 3600 + 1)
-    await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[command(), command(name="b")])  # type: ignore[list-item]
+    await bot.http.bulk_upsert_global_commands(bot.application_id, payload=[command(), command(name="b")])
 
 
 async def test_commands_of_one_server_are_its_own(
     server: DiscordServer, guild: Guild, general: Channel, ada: Person, bot: Bot
 ) -> None:
-    bot.tree.copy_global_to(guild=discord.Object(guild.id))  # type: ignore[attr-defined]
-    bot.tree.clear_commands(guild=None)  # type: ignore[attr-defined]
-    await bot.tree.sync()  # type: ignore[attr-defined]
-    await bot.tree.sync(guild=discord.Object(guild.id))  # type: ignore[attr-defined]
+    bot.tree.copy_global_to(guild=discord.Object(guild.id))
+    bot.tree.clear_commands(guild=None)
+    await bot.tree.sync()
+    await bot.tree.sync(guild=discord.Object(guild.id))
     assert (await ada.command("animate", {"start": "x"}, channel=general)).ack == THINKING
-    other = server.guild("Elsewhere").text("general")
-    other.guild.join(ada)  # type: ignore[union-attr]
+    elsewhere = server.guild("Elsewhere")
+    elsewhere.join(ada)
+    other = elsewhere.text("general")
     with pytest.raises(ClientRefused):
         await ada.command("animate", {"start": "x"}, channel=other)
-    fetched = await bot.tree.fetch_commands(guild=discord.Object(guild.id))  # type: ignore[attr-defined]
+    fetched = await bot.tree.fetch_commands(guild=discord.Object(guild.id))
     assert {one.name for one in fetched} == {"animate", "form", "silence", "Animate this"}
+
+
+# -- on demand ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised", "taken"),
+    [
+        ({"fault": "close_after"}, ServerDisconnectedError, 1),
+        ({"fault": "status_before", "status": 503}, discord.DiscordServerError, 0),
+        ({"fault": "status_after", "status": 503}, discord.DiscordServerError, 1),
+        ({"fault": "html", "status": 503}, discord.DiscordServerError, 0),
+        ({"fault": "error", "code": 50013}, discord.Forbidden, 0),
+        ({"fault": "hang"}, TimeoutError, 0),
+        ({"fault": "slow_before", "delay": 5}, TimeoutError, 0),
+        ({"fault": "slow_after", "delay": 5}, TimeoutError, 1),
+        ({"fault": "not_json"}, TypeError, 1),
+    ],
+    ids=lambda value: value["fault"] if isinstance(value, dict) else "",
+)
+async def test_a_fault_goes_wrong_as_it_says_and_once(
+    server: DiscordServer,
+    general: Channel,
+    bot: Bot,
+    fault: dict[str, Any],
+    raised: type[Exception],
+    taken: int,
+) -> None:
+    place = bot.get_partial_messageable(general.id)
+    server.faults.add(on="POST /channels/*/messages", **fault)
+    with pytest.raises(raised):
+        await asyncio.wait_for(place.send("one"), 0.4)
+    await place.send("two")
+    assert [message.text for message in server.messages(general)] == ["one"] * taken + ["two"]
+
+
+async def test_a_fault_may_wait_its_turn_and_keep_to_its_route(
+    server: DiscordServer, general: Channel, bot: Bot
+) -> None:
+    place = bot.get_partial_messageable(general.id)
+    rule = server.faults.add(on="POST /channels/*/messages", fault="error", code=50001, times=None, skip=1)
+    message = await place.send("one")
+    for _ in range(2):
+        with pytest.raises(discord.Forbidden):
+            await place.send("never")
+    await message.edit(content="edited")
+    server.faults.clear()
+    await place.send("two")
+    assert rule.hits == 2
+
+
+async def test_it_runs_as_its_own_process_driven_over_http() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.discord_server", "--port", "0", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        started = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        async with RemoteServer(started["url"]) as remote:
+            with discord_py_at(started["api_base"], started["gateway_url"]):
+                await _drive(remote)
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+async def _drive(remote: RemoteServer) -> None:
+    guild = await remote.do("guild")
+    general = await remote.do("channel", guild=guild, name="general")
+    ada = await remote.person("Ada", guild)
+    client = Bot()
+    task = asyncio.create_task(client.start("a-bot-token"))
+    await remote.do("connected")
+    await client.tree.sync()
+    reply = await ada.command(
+        "animate", {"start": "a fox"}, channel=general, attachments={"picture": ("a.png", PNG)}
+    )
+    await reply.answered()
+    assert reply.text == f"a fox 20 any {len(PNG)}"
+    [card] = await remote.messages(general)
+    assert (await ada.press(card.id, label="Cancel")).text == "cancelled 7"
+    with pytest.raises(ClientRefused, match="no command"):
+        await ada.command("paint", channel=general)
+    assert (await ada.command("form", channel=general)).modal is not None
+    assert (
+        await ada.fill_modal({"Prompt": "a wolf", "Start": [("b.png", PNG)]})
+    ).text == "Ada: a wolf ['b.png']"
+    await remote.do("fault", on="POST /channels/*/messages", fault="error", code=50013)
+    with pytest.raises(discord.Forbidden):
+        await client.get_partial_messageable(general).send("x")
+    assert (await remote.do("requests", on="POST /channels/*/messages"))[0]["fault"] == "error"
+    load = await remote.do("load", person="Ada", name="form", channel=general, count=20, per_second=200)
+    assert all(seconds < 3 for seconds in load)
+    await remote.do("gateway", act="cut")
+    await ada.say(general, "meanwhile")
+    assert (await (await ada.command("form", channel=general, wait=False)).acknowledged()).ack == MODAL
+    await client.close()
+    await task
 
 
 # -- the limits of a test ----------------------------------------------------------------------------------

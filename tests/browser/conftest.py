@@ -65,7 +65,7 @@ def _threadreel(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     with (
@@ -94,8 +94,9 @@ def _address(process: subprocess.Popen[str], errors: Path) -> str:
     raise AssertionError(errors.read_text())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    """For one module: while it is open, Playwright's event loop runs, and no asynchronous test could."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser

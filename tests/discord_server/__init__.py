@@ -1,9 +1,10 @@
 """A Discord played on loopback, for tests: the real discord.py connects to it.
 
-`server.py` puts it together. `state.py` is the world, `gateway.py` the websockets, `rest.py` the routes,
-`posting.py` what becomes a message, `interactions.py` the deadlines, `registry.py` the commands; `limits.py`,
-`commands.py` and `components.py` hold Discord's rules. `people.py` is what a test does, `faults.py` what goes
-wrong, `client.py` points discord.py here; `admin.py` and `remote.py` are the same over HTTP.
+`server.py` puts it together. `state.py` is the world, `messages.py` what stands in it, `gateway.py` the
+websockets, `rest.py` the routes, `posting.py` what becomes a message, `interactions.py` the deadlines,
+`registry.py` the commands, `ratelimits.py` the buckets. `limits.py`, `commands.py` and `components.py` hold
+Discord's rules. `people.py` is what a test does, `faults.py` what goes wrong, `client.py` points discord.py
+here; `admin.py` and `remote.py` are the same over HTTP.
 """
 
 from tests.discord_server.limits import Limits, P

@@ -71,8 +71,8 @@ def check_message(
     problems.raise_if_any()
     if len(uploads) + len(kept) > 10:
         raise DiscordError(30015)
-    says = ("content", "embeds", "components", "sticker_ids", "poll")
-    if not editing and not uploads and not any(body.get(field) for field in says):
+    says = ("components",) if v2 else ("content", "embeds", "components", "sticker_ids", "poll")
+    if not editing and not any(body.get(field) for field in says) and (v2 or not uploads):
         raise DiscordError(50006)
 
 

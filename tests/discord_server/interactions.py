@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from tests.discord_server.commands import check_choices
 from tests.discord_server.components import check_deferral, check_modal
 from tests.discord_server.limits import EPHEMERAL, JSON, LOADING, NONE, DiscordError, P, Problems
+from tests.discord_server.messages import Message
 from tests.discord_server.posting import Form, create, edit, put
-from tests.discord_server.state import Channel, Guild, Message, User, World
+from tests.discord_server.state import Channel, Guild, User, World
 
 COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 MESSAGE_NOW, THINKING, UPDATE_LATER, UPDATE_NOW, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
@@ -291,6 +292,8 @@ class Interactions:
     def edit(self, interaction: Interaction, which: str, form: Form) -> Message:
         message = self.message(interaction, which)
         self._check_channel(interaction)
+        if message.channel.archived:
+            raise DiscordError(50083)
         form.within(interaction.upload_limit)
         return edit(message, form)
 

@@ -36,8 +36,9 @@ from tests.discord_server.interactions import (
     Interaction,
 )
 from tests.discord_server.limits import JSON, P
+from tests.discord_server.messages import Attachment, Message
 from tests.discord_server.posting import Form, Upload, create
-from tests.discord_server.state import Attachment, Channel, Message, Role, User
+from tests.discord_server.state import Channel, Role, User
 
 if TYPE_CHECKING:
     from tests.discord_server.server import DiscordServer
@@ -203,7 +204,7 @@ class Person:
     def __init__(self, server: DiscordServer, user: User) -> None:
         self._server = server
         self.user = user
-        self.modals: list[Modal] = []  # open ones, the newest last
+        self._closed: set[int] = set()  # interactions whose modal is no longer open
 
     @property
     def id(self) -> int:
@@ -216,6 +217,13 @@ class Person:
     @property
     def mention(self) -> str:
         return f"<@{self.user.id}>"
+
+    @property
+    def modals(self) -> list[Modal]:
+        """The modals that are open before this person, the newest last."""
+        opened = [one for one in self._server.interactions.all.values() if one.user is self.user]
+        replies = [Reply(self._server, one, 0) for one in opened if one.id not in self._closed]
+        return [reply.modal for reply in replies if reply.modal is not None]
 
     # -- what they do --------------------------------------------------------------------------------
 
@@ -347,9 +355,10 @@ class Person:
 
         What isn't given stays as the modal opened. It closes when the bot acknowledges, and not before.
         """
-        if modal is None and not self.modals:
+        opened = self.modals
+        if modal is None and not opened:
             raise ClientRefused("no modal is open")
-        modal = modal or self.modals[-1]
+        modal = modal or opened[-1]
         opened_by = modal.reply.interaction
         given = {modal.field(name).custom_id: value for name, value in (values or {}).items()}
         resolved: JSON = {}
@@ -373,8 +382,7 @@ class Person:
 
     def dismiss_modal(self, modal: Modal | None = None) -> None:
         """Close a modal without sending it."""
-        gone = modal.reply if modal else self.modals[-1].reply
-        self.modals = [one for one in self.modals if one.reply is not gone]
+        self._closed.add((modal or self.modals[-1]).reply.id)
 
     # -- building interactions -----------------------------------------------------------------------
 
@@ -643,6 +651,4 @@ class Person:
         reply = Reply(self._server, interaction, delivered)
         if wait:
             await reply.acknowledged(self._server.limits.first_response)
-            if reply.modal is not None:
-                self.modals.append(reply.modal)
         return reply

@@ -9,18 +9,8 @@ from typing import Any
 
 from tests.discord_server.components import check_message, media_of, medium_in, text_of, walk
 from tests.discord_server.limits import COMPONENTS_V2, JSON, LOADING, DiscordError, P, Problems
-from tests.discord_server.state import (
-    CATEGORY,
-    DM,
-    POSTS_ONLY,
-    Attachment,
-    Channel,
-    Message,
-    Pings,
-    User,
-    World,
-    clean_name,
-)
+from tests.discord_server.messages import Attachment, Message, Pings, clean_name
+from tests.discord_server.state import CATEGORY, DM, POSTS_ONLY, Channel, User, World
 
 SETTABLE_FLAGS = 1 << 2 | 1 << 12 | COMPONENTS_V2  # no embeds, silent, Components V2
 MENTION = re.compile(r"<@(?P<role>&?)!?(?P<id>\d+)>|@(?P<all>everyone|here)")
@@ -195,6 +185,8 @@ def edit(message: Message, form: Form) -> Message:
     after |= {key: body[key] for key in after if key in body}
     checked = {**body, **(after if v2 and not message.v2 else {})}
     check_message(checked, _names(form), kept={one.filename for one in kept}, v2=v2, editing=True)
+    if not (any(after.values()) or ((kept or form.uploads) and not v2)):
+        raise DiscordError(50006)
     if not message.thinking:
         message.remember()
     message.flags = message.flags & ~LOADING | (COMPONENTS_V2 if v2 else 0)

@@ -16,19 +16,11 @@ from tests.discord_server.faults import Faults, Rule
 from tests.discord_server.gateway import MESSAGE_CONTENT, Gateway, reset_connection
 from tests.discord_server.interactions import Interactions, callback_answer
 from tests.discord_server.limits import JSON, DiscordError, P, Problems
+from tests.discord_server.messages import Message
 from tests.discord_server.posting import Form, Upload, create, edit, send, upload_limit
 from tests.discord_server.ratelimits import Bucket, RateLimits, Refusal
 from tests.discord_server.registry import Registry
-from tests.discord_server.state import (
-    ANNOUNCEMENT,
-    POSTS_ONLY,
-    REQUIRE_TAG,
-    TEXT,
-    Channel,
-    Guild,
-    Message,
-    World,
-)
+from tests.discord_server.state import ANNOUNCEMENT, POSTS_ONLY, REQUIRE_TAG, TEXT, Channel, Guild, World
 
 PREFIX = "/api/v10"
 FILE_FIELD = re.compile(r"files\[(\d+)\]")

@@ -11,14 +11,17 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
+from tests.discord_server.admin import Admin
+from tests.discord_server.clock import Clock
 from tests.discord_server.faults import Rule
 from tests.discord_server.gateway import Gateway
 from tests.discord_server.interactions import Interactions
 from tests.discord_server.limits import Limits
+from tests.discord_server.messages import Attachment, Message
 from tests.discord_server.people import Person
 from tests.discord_server.registry import Registry
 from tests.discord_server.rest import Request, Rest
-from tests.discord_server.state import Attachment, Channel, Clock, Guild, Identified, Message, Role, World
+from tests.discord_server.state import Channel, Guild, Identified, Role, World
 
 T = TypeVar("T")
 
@@ -66,6 +69,7 @@ class DiscordServer:
         app.router.add_get("/ws", self.gateway.serve)
         app.router.add_get("/ws/", self.gateway.serve)
         self.rest.add_to(app)
+        Admin(self).add_to(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=4096)
