@@ -1,6 +1,6 @@
-# Threadreel in a container. Everything that it keeps, and its config.toml, is in /data.
+# Threadreel in a container. Everything that it keeps is in /data; its config.toml is put there by whoever runs it.
 #   docker build -t threadreel .
-#   docker run -p 8080:8080 -v threadreel:/data threadreel
+#   docker run -p 8080:8080 -v ./config.toml:/data/config.toml:ro -v threadreel:/data threadreel
 
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

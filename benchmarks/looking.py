@@ -108,9 +108,10 @@ def _figures(
     arrivals: dict[str, float], before: dict[str, Any], after: dict[str, Any], cpu: float
 ) -> dict[str, float]:
     delays = sorted(arrivals[id] - _epoch(after["completed_at"][id]) for id in arrivals)
-    looks = sum(after["requests"].get(kind, 0) - before["requests"].get(kind, 0) for kind in LOOKS)
+    asked = {kind: count - before["requests"].get(kind, 0) for kind, count in after["requests"].items()}
     return {
-        "looks_per_job": looks / len(arrivals),
+        "looks_per_job": sum(asked.get(kind, 0) for kind in LOOKS) / len(arrivals),
+        "requests_per_job": sum(asked.values()) / len(arrivals),
         "delay_p50": statistics.median(delays),
         "delay_p99": delays[min(int(len(delays) * 0.99), len(delays) - 1)],
         "cpu_ms_per_job": 1000 * cpu / len(arrivals),

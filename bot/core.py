@@ -190,7 +190,9 @@ class Studio:
             problems.append(Problem("wrong_kind", entry.alias, facts))
             return None
         if probed.size > DATA_URI_LIMIT and not can.files and not self._public:
-            raise Refused("file_needs_public_url", limit=DATA_URI_LIMIT, name=file.name)
+            facts = {"limit": DATA_URI_LIMIT, "name": file.name}
+            problems.append(Problem("file_needs_public_url", entry.alias, facts))
+            return None
         return {"file": file.digest, "name": file.name}
 
     def _still_kept(self, inputs: Mapping[str, Json]) -> None:

@@ -18,6 +18,9 @@ from bot.links import Links
 JSON_LIMIT = 256 * 1024
 """The most bytes of a body that is read whole; uploads are streamed and capped by whoever keeps them."""
 
+HEALTH = frozenset({"/healthz", "/readyz"})
+"""Asked by whatever looks after the process, under whatever name; they tell nothing and change nothing."""
+
 READ_ONLY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 SECURITY_HEADERS: Mapping[str, str] = {
@@ -110,6 +113,8 @@ def _checking(host: str, public_url: str | None) -> Callable[..., Awaitable[web.
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in HEALTH:
+            return await handler(request)
         if not _is_ours(_name_of(request.host), names, any_address=_is_wildcard(host)):
             raise web.HTTPMisdirectedRequest(text="This name does not lead here.")
         if request.method not in READ_ONLY and not _is_same_origin(request, origins):

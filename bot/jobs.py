@@ -84,9 +84,9 @@ Option: TypeAlias = tuple[str, "str | int | float | bool | FileRef"]
 class Order:
     """What somebody asks for.
 
-    `model` is a command ("animate") or "owner/name". `key` is the platform's id of the interaction, prefixed with
-    its name: the store keeps it unique, so that an event delivered twice makes one job. `posted` is what already
-    stands in `place` for this job, such as the message that acknowledged the command.
+    `model` is a command ("animate") or "owner/name". `key` is the platform's id of the interaction, prefixed
+    with its name: the store keeps it unique, so that an event delivered twice makes one job. `posted` is what
+    already stands in `place` for this job, such as the message that acknowledged the command.
     """
 
     actor: Actor
@@ -107,7 +107,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One kept file of a result. `kind`: image, video or audio. Sizes in bytes and pixels, `duration` in seconds."""
+    """One kept file of a result. `kind`: image, video or audio. Bytes, pixels, seconds."""
 
     digest: str
     part: str

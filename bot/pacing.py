@@ -23,7 +23,7 @@ class Pace:
     `price` is the delay, in seconds, that one request is worth: the larger, the rarer the looks.
     """
 
-    shortest: float = 0.4
+    shortest: float = 0.45
     longest: float = 5.0
     price: float = 0.05
 

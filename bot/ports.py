@@ -16,7 +16,7 @@ from bot.jobs import Actor, FileRef, Job, JobId, Json, Media, Order, Place, Post
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """In the queue. `ahead`: jobs before this one; `eta`: seconds until it ends; `reason`: why it waits (a code)."""
+    """In the queue. `ahead`: jobs before it; `eta`: seconds until it ends; `reason`: why it waits, a code."""
 
     ahead: int | None = None
     eta: float | None = None
@@ -67,7 +67,7 @@ Notice: TypeAlias = Waiting | Working | Ready | Failed | Cancelled | Unknown
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """A file of a result, ready to be posted: `path` on our disk, `name` with its extension, safe everywhere."""
+    """A file of a result: `path` on our disk, `name` with its extension, safe on every platform."""
 
     media: Media
     path: Path
@@ -76,7 +76,7 @@ class MediaFile:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a job's message says besides its notice. `text` is the whole command, to copy and to type again."""
+    """What a job's message says besides its notice. `text` is the whole command, to copy and type again."""
 
     job: JobId
     actor: Actor
@@ -89,7 +89,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What should stand in `place` now. `key` is the same over all tries; `posted` is what stands there already."""
+    """What should stand in `place` now. `key` is the same over all tries; `posted` is what stands there."""
 
     key: str
     place: Place
@@ -133,7 +133,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One allowance: `used` of `limit`; `resets_at` in seconds since the epoch, None where it has no period."""
+    """One allowance: `used` of `limit`; `resets_at` in epoch seconds, None where it has no period."""
 
     code: str
     limit: int

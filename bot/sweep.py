@@ -69,6 +69,10 @@ class Watched:
         self.cancelling = job.cancel_requested is not None
 
 
+TOLD_AFTER = 3.0
+"""Seconds without an answer after which it is more than a hiccup."""
+
+
 class Finder(Protocol):
     """Whom the sweep tells what it found."""
 
@@ -77,6 +81,7 @@ class Finder(Protocol):
     def vanished(self, job: Job) -> None: ...
     def senseless(self, job: Job, detail: str) -> None: ...
     def overdue(self, job: Job) -> None: ...
+    def out_of_reach(self, job: Job) -> None: ...
 
 
 class Sweep:
@@ -109,6 +114,7 @@ class Sweep:
         self._by_job: dict[JobId, str] = {}
         self._something = asyncio.Event()
         self._down_since: float | None = None
+        self._told = False
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -197,10 +203,10 @@ class Sweep:
         return [*missing.values(), *self._without_logs()]
 
     def _without_logs(self) -> list[Watched]:
-        """A few of those whose logs, and so progress, no list has shown for a while, the longest first."""
+        """The one whose logs, and so its progress, no list has shown for the longest while, if for long."""
         late = self._now() - self._pace.longest
         silent = [w for w in self._watched.values() if w.logs_at < late and w.started_at is not None]
-        return sorted(silent, key=lambda w: w.logs_at)[:2]
+        return sorted(silent, key=lambda w: w.logs_at)[:1]
 
     async def _look_at_each(self, due: list[Watched]) -> None:
         for first in range(0, len(due), SINGLE_LOOKS):
@@ -317,7 +323,7 @@ class Sweep:
     # -- the provider comes and goes
 
     def _is_down(self, error: Exception, retry_after: float | None, due: Iterable[Watched]) -> None:
-        """Say so once; everybody waits as long as it asks for."""
+        """Log it once, and once it lasts tell everybody; all wait as long as it asks for."""
         now = self._now()
         if self._down_since is None:
             self._down_since = now
@@ -327,17 +333,22 @@ class Sweep:
                 provider=self._client.name,
                 why=str(error),
             )
+        elif not self._told and now - self._down_since > TOLD_AFTER:
+            self._told = True
+            for watched in self._watched.values():
+                self._finder.out_of_reach(watched.job)
         wait = retry_after if retry_after is not None else self._pace.longest
         for watched in due:
             watched.look_at = max(watched.look_at, now + wait)
 
     def _is_up(self) -> None:
-        if self._down_since is not None:
-            seconds = round(self._now() - self._down_since, 1)
-            log.info(
-                "The provider answers again",
-                action="provider_up",
-                provider=self._client.name,
-                seconds=seconds,
-            )
-            self._down_since = None
+        if self._down_since is None:
+            return
+        seconds = round(self._now() - self._down_since, 1)
+        log.info(
+            "The provider answers again", action="provider_up", provider=self._client.name, seconds=seconds
+        )
+        if self._told:
+            for watched in self._watched.values():
+                self._finder.moved_on(watched.job, watched.fraction, watched.started_at)
+        self._down_since, self._told = None, False

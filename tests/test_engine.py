@@ -86,6 +86,20 @@ async def test_a_job_says_that_it_waits_for_its_provider(tmp_path: Path) -> None
         assert (await studio.ended(job)).outcome is Outcome.READY
 
 
+async def test_a_running_job_says_that_its_provider_is_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sweep.TOLD_AFTER", 0.1)
+    async with rig(tmp_path, sandbox_options={"boot_seconds": 1}) as studio:
+        await studio.misbehave(on="get", fault="status", code=503, times=None)
+        job = await studio.order()
+        down = Waiting(reason="provider_down")
+        await eventually(lambda: studio.board.last(job) == down, "the card says why")
+        await studio.behave()
+        await eventually(lambda: studio.board.last(job) != down, "the card says that it goes on")
+        assert (await studio.ended(job)).outcome is Outcome.READY
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "unauthenticated"), (402, "no_credit"), (404, "not_found"), (422, "bad_input")]
 )

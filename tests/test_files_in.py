@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from bot.engine.steps import DATA_URI_LIMIT
-from bot.errors import BadOrder, Refused
+from bot.errors import BadOrder, Problem
 from bot.http import make_app, serve, signed_files
 from bot.jobs import FileRef, Job, Order, Outcome
 from bot.links import Links
@@ -48,9 +48,10 @@ async def test_a_large_file_is_linked_where_the_provider_takes_none(tmp_path: Pa
 
 async def test_a_large_file_is_refused_in_words_where_nothing_can_carry_it(tmp_path: Path) -> None:
     async with rig(tmp_path, kind="gateway") as studio:
-        with pytest.raises(Refused, match="file_needs_public_url") as refused:
+        with pytest.raises(BadOrder) as refused:
             await cut_out(studio, await attached(studio, 400))
-        assert refused.value.facts == {"limit": DATA_URI_LIMIT, "name": "picture.png"}
+        facts = {"limit": DATA_URI_LIMIT, "name": "picture.png"}
+        assert refused.value.problems == (Problem("file_needs_public_url", "image", facts),)
         assert await studio.store.counts() == dict.fromkeys(await studio.store.counts(), 0)
 
 

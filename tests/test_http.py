@@ -89,8 +89,8 @@ async def test_every_answer_carries_the_security_headers(client: aiohttp.ClientS
     "host", ["localhost:80", "127.0.0.1", "[::1]:8080", "reel.example", "REEL.example:443"]
 )
 async def test_our_own_names_are_answered(client: aiohttp.ClientSession, host: str) -> None:
-    async with client.get("/healthz", headers={"Host": host}) as answer:
-        assert answer.status == 200
+    async with client.get("/nothing", headers={"Host": host}) as answer:
+        assert answer.status == 404
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,20 @@ async def test_our_own_names_are_answered(client: aiohttp.ClientSession, host: s
     ["evil.example", "evil.example:80", "192.168.1.9", "localhost.evil.example", "a b", "user@localhost"],
 )
 async def test_a_strangers_name_that_leads_here_is_refused(client: aiohttp.ClientSession, host: str) -> None:
-    async with client.get("/healthz", headers={"Host": host}) as answer:
+    async with client.get("/nothing", headers={"Host": host}) as answer:
         assert answer.status == 421
+
+
+async def test_health_is_told_under_any_name(client: aiohttp.ClientSession) -> None:
+    async with client.get("/healthz", headers={"Host": "threadreel.internal"}) as answer:
+        assert answer.status == 200
 
 
 async def test_bare_addresses_are_answered_where_every_address_is_listened_on(readiness: Readiness) -> None:
     app = make_app([], host="0.0.0.0", public_url=None, ready=readiness)
     async with await serve(app, "0.0.0.0", 0) as site, aiohttp.ClientSession(site.address) as client:
-        for host, status in [("192.168.1.9:8080", 200), ("evil.example", 421)]:
-            async with client.get("/healthz", headers={"Host": host}) as answer:
+        for host, status in [("192.168.1.9:8080", 404), ("evil.example", 421)]:
+            async with client.get("/nothing", headers={"Host": host}) as answer:
                 assert answer.status == status
 
 

@@ -344,6 +344,9 @@ class Engine:
         self._further[job.id] = (job, fraction, started_at)
         self._cards.show(job, Working(fraction, self.eta(job)))
 
+    def out_of_reach(self, job: Job) -> None:
+        self._cards.show(job, Waiting(reason="provider_down"))
+
     def vanished(self, job: Job) -> None:
         self._take(job, partial(_settled, fate=GiveUp(Outcome.UNKNOWN, "vanished")))
 

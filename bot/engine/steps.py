@@ -305,8 +305,8 @@ class Steps:
         """What is gone is gone; a host that isn't found, or a refusal, may be a hiccup."""
         if error.code == "dead_link" and error.facts.get("status") not in GONE:
             return self._fetch_later(job, TryLater(str(error)))
-        code = {"dead_link": "expired", "not_media": "not_media"}.get(error.code, "fetch_failed")
-        return GiveUp(Outcome.FAILED, code, {"detail": str(error)}, job.cost)
+        code = "expired" if error.code == "dead_link" else error.code
+        return GiveUp(Outcome.FAILED, code, error.facts, job.cost)
 
     # -- delivering
 
