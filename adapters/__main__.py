@@ -19,7 +19,7 @@ from rich.console import Console
 
 from adapters import doctor as doctor_checks
 from adapters import logs, words
-from adapters.compose import Installation, client_of, demo_settings, installation
+from adapters.compose import Installation, address_note, client_of, demo_settings, installation
 from adapters.serving import serve_until_stopped, working
 from adapters.terminal import Screen, jobs_table, misread
 from adapters.terminal import ask as ask_core
@@ -232,7 +232,7 @@ def login(
 
     async def linking() -> str:
         async with await Store.open(settings.store.url) as store:
-            note = settings.media.folder.parent / "page.address"
+            note = address_note(settings)
             here = f"http://{settings.http.host}:{settings.http.port}"
             address = settings.http.public_url or (note.read_text() if note.exists() else here)
             return await _login_link(store, address, name or getpass.getuser())

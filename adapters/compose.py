@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import secrets
 import time
@@ -22,6 +23,7 @@ from bot.config import Http, Limits, Log, MediaSettings, ProviderSettings, Setti
 from bot.core import Idle, Studio
 from bot.engine import Engine, Rules
 from bot.errors import CannotStart
+from bot.jobs import State
 from bot.links import Links
 from bot.media import Library, Pool
 from bot.ports import Platform
@@ -30,6 +32,8 @@ from bot.store import Store
 
 NOWHERE = "http://127.0.0.1:9"
 """Stands for the address of a sandbox that another process has started: nothing is asked of it here."""
+
+PORTS = {"http": 80, "https": 443}
 
 MEDIA_WORKERS = 2
 """Processes that probe and fit: a long fit must not hold up everybody's probes."""
@@ -53,7 +57,7 @@ class Installation:
     @property
     def address_note(self) -> Path:
         """Where a serving process writes the address of its page."""
-        return self.settings.media.folder.parent / "page.address"
+        return address_note(self.settings)
 
 
 @contextlib.asynccontextmanager
@@ -62,13 +66,15 @@ async def installation(
     *,
     needs_engine: bool,
     works: bool = True,
+    serves: bool = False,
     now: Callable[[], float] = time.time,
     rng: random.Random | None = None,
 ) -> AsyncIterator[Installation]:
     """Build it all. Raises CannotStart where something is not usable.
 
     With `needs_engine`, another process that runs the engine already is a reason not to start. What does not
-    work has no engine: it reads, and orders what another process carries on.
+    work has no engine: it reads, and orders what another process carries on. Only what serves HTTP, or leaves
+    the work to a process that does, may promise links to files.
     """
     rng = rng or random.SystemRandom()
     async with AsyncExitStack() as stack:
@@ -80,7 +86,7 @@ async def installation(
                 f"Another process is using the database {settings.store.url}. "
                 "Stop it first, or give this one another [store] url."
             )
-        providers = await _with_addresses(settings, stack, start=has_engine)
+        providers = await _with_addresses(settings, stack, store, start=has_engine)
         library = await stack.enter_async_context(
             Library(
                 settings.media.folder,
@@ -92,7 +98,7 @@ async def installation(
         clients = {
             name: await stack.enter_async_context(client_of(name, one)) for name, one in providers.items()
         }
-        links = _links(settings, now)
+        links = _links(settings, now) if serves or not has_engine else None
         web = Web(
             store, catalogue, library, settings=settings.web, public_url=settings.http.public_url, now=now
         )
@@ -124,6 +130,11 @@ async def installation(
             rng=rng,
         )
         yield Installation(settings, catalogue, store, library, clients, web, core, engine, links, now)
+
+
+def address_note(settings: Settings) -> Path:
+    """In the media folder, which is the one that surely may be written to."""
+    return settings.media.folder / ".page.address"
 
 
 def demo_settings(folder: Path, *, port: int = 8080) -> Settings:
@@ -166,11 +177,15 @@ def _links(settings: Settings, now: Callable[[], float]) -> Links | None:
 
 
 def link_key(folder: Path) -> bytes:
-    """The key that signs links to kept files: made once, readable by the owner only."""
+    """The key that signs links to kept files: made once, whole or not at all, readable by the owner only."""
     path = folder / ".link-key"
-    with contextlib.suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(secrets.token_bytes(32))
+    if not path.exists():
+        draft = folder / f".link-key.{secrets.token_hex(8)}"
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return path.read_bytes()
 
 
@@ -179,19 +194,28 @@ def link_key(folder: Path) -> bytes:
 
 def _sandbox_hosts(providers: Mapping[str, ProviderSettings]) -> tuple[str, ...]:
     """Sandboxes serve their results from this machine: the private addresses that are meant."""
-    sandboxes = [one.base_url for one in providers.values() if one.kind == "sandbox" and one.base_url]
-    return tuple(urlsplit(address).netloc for address in sandboxes)
+    sandboxes = [
+        urlsplit(one.base_url) for one in providers.values() if one.kind == "sandbox" and one.base_url
+    ]
+    return tuple(f"{at.hostname}:{at.port or PORTS[at.scheme]}" for at in sandboxes)
 
 
 async def _with_addresses(
-    settings: Settings, stack: AsyncExitStack, *, start: bool
+    settings: Settings, stack: AsyncExitStack, store: Store, *, start: bool
 ) -> dict[str, ProviderSettings]:
     """The providers, each with an address: a sandbox without one is started, or found running from before."""
+
+    async def is_needed() -> bool:
+        counts = await store.counts()
+        return any(counts[state] for state in (State.SUBMITTING, State.RUNNING, State.FETCHING))
+
     providers: dict[str, ProviderSettings] = {}
     for name, provider in settings.providers.items():
         address = provider.base_url
         if address is None and provider.kind == "sandbox":
-            folder = settings.media.folder.parent
-            address = await stack.enter_async_context(running_sandbox(folder)) if start else NOWHERE
+            folder = settings.media.folder
+            address = (
+                await stack.enter_async_context(running_sandbox(folder, is_needed)) if start else NOWHERE
+            )
         providers[name] = provider.model_copy(update={"base_url": address})
     return providers

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -25,6 +26,7 @@ from bot.catalogue import Catalogue, Input, Model
 from bot.config import ProviderSettings, Settings
 from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Json
+from bot.media.addresses import is_public
 from bot.providers import Client
 from bot.store import migrations
 
@@ -78,9 +80,8 @@ async def examine(
     findings += await asyncio.to_thread(
         _folder, "[media] folder", settings.media.folder, settings, free_bytes
     )
-    findings += await asyncio.to_thread(_folder, "[store] folder", database.parent, settings, free_bytes)
-    findings += await asyncio.to_thread(lambda: [_database(database)])
-    findings += _addresses(settings)
+    stored = await asyncio.to_thread(_store, database, settings, free_bytes)
+    findings += [*stored, *_addresses(settings), *_private_addresses(settings)]
     for name, provider in settings.providers.items():
         findings += await _provider(name, provider, _models_of(name, settings, catalogue), client_for)
     return findings
@@ -125,6 +126,12 @@ def _folder(
         yield _ok(f"{what}: {folder} is writable, {left}")
 
 
+def _store(database: Path, settings: Settings, free_bytes: Callable[[Path], int]) -> list[Finding]:
+    findings = list(_folder("[store] folder", database.parent, settings, free_bytes))
+    can_be_made = all(finding.level is not Level.BAD for finding in findings)
+    return [*findings, _database(database)] if can_be_made or database.exists() else findings
+
+
 def _database(path: Path) -> Finding:
     """Its version, without touching it: where an upgrade is due it would have to write, and mustn't."""
     if not path.exists():
@@ -159,6 +166,33 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
         )
     elif public and urlsplit(public).scheme != "https":
         yield _warn(f"[http] public_url {public} is not encrypted", "Put a proxy with HTTPS before it")
+
+
+def _private_addresses(settings: Settings) -> Iterator[Finding]:
+    """Providers on private addresses: they keep results there, which may be fetched only where it is said."""
+    allowed = {host.lower() for host in settings.media.private_hosts}
+    for name, provider in settings.providers.items():
+        if provider.kind == "sandbox" or provider.base_url is None:
+            continue
+        host = _private_host(provider.base_url)
+        if host and host not in allowed:
+            yield _warn(
+                f"{name}: {host} is a private address, which files are not fetched from",
+                f'If it keeps its results there, add "{host}" to [media] private_hosts',
+            )
+
+
+def _private_host(address: str) -> str | None:
+    """As [media] private_hosts writes it; None for a public address and for a name, which isn't looked up."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    port = parts.port or {"http": 80}.get(parts.scheme, 443)
+    try:
+        private = not is_public(str(ip_address(host)))
+    except ValueError:
+        private = host == "localhost" or host.endswith(".localhost")
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return shown if private else None
 
 
 # -- providers

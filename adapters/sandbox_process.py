@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -20,25 +20,29 @@ IDLE_EXIT = 300
 
 
 @contextlib.asynccontextmanager
-async def running_sandbox(folder: Path, *, wait: float = 30.0) -> AsyncIterator[str]:
+async def running_sandbox(
+    folder: Path, is_needed: Callable[[], Awaitable[bool]], *, wait: float = 30.0
+) -> AsyncIterator[str]:
     """The address of a sandbox that keeps its note in `folder`: everything before /v1.
 
     It is a session of its own, so neither Ctrl-C nor a kill of the bot reaches it: predictions go on, as they
-    would at a real provider, and the next start finds them.
+    would at a real provider, and the next start finds them. It is stopped at the end unless it `is_needed`;
+    then it ends by itself, a while after the last request.
     """
-    note = folder / "sandbox.address"
+    note = folder / ".sandbox.address"
     found = await _still_there(note)
     if found is None:
-        found = await _start(note, folder / "sandbox.log", wait)
+        found = await _start(note, folder / ".sandbox.log", wait)
     pid, address = found
     keeping = asyncio.create_task(_keep_awake(address))
     try:
         yield address
     finally:
         keeping.cancel()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGTERM)
-        note.unlink(missing_ok=True)
+        if not await is_needed():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+            note.unlink(missing_ok=True)
 
 
 async def _start(note: Path, log: Path, wait: float) -> tuple[int, str]:

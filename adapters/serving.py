@@ -32,7 +32,7 @@ async def serve_until_stopped(
     """
     with _signals() as stop:
         async with (
-            installation(settings, needs_engine=True) as running,
+            installation(settings, needs_engine=True, serves=True) as running,
             await _listen(running, any_port=any_port) as site,
             working(running) as engine,
         ):

@@ -190,8 +190,8 @@ class Studio:
             problems.append(Problem("wrong_kind", entry.alias, facts))
             return None
         if probed.size > DATA_URI_LIMIT and not can.files and not self._public:
-            facts = {"limit": DATA_URI_LIMIT, "name": file.name}
-            problems.append(Problem("file_needs_public_url", entry.alias, facts))
+            problem = {"limit": DATA_URI_LIMIT, "name": file.name}
+            problems.append(Problem("file_needs_public_url", entry.alias, problem))
             return None
         return {"file": file.digest, "name": file.name}
 

@@ -133,7 +133,8 @@ class LostAnswer(ThreadreelError):
 class ProviderRefused(ThreadreelError):
     """The provider refused for good.
 
-    `code` is one of: unauthenticated, forbidden, no_credit, not_found, no_channel, bad_input, too_large, refused.
+    `code` is one of: unauthenticated, forbidden, no_credit, not_found, no_channel, bad_input, too_large,
+    refused.
     `fields` maps a model's own input name to what the provider says of it.
     """
 

@@ -4,15 +4,16 @@
 
 A value runs to the next known key: a key of the model's at the start of a word, with a colon right behind it.
 Text in front of the first key is the main prompt. Any other `word:` is text, unless it looks like a misspelt
-key; then it is passed on as one, so that `check` names it along with every other mistake. A value in quotes
-protects what it holds. A yes-or-no option may stand bare. Lists are parted by | or made by repeating the key.
+key, or is another command's with a value right behind it; then it is passed on as one, so that `check` names
+it along with every other mistake. A value in quotes protects what it holds. A yes-or-no option may stand
+bare. Lists are parted by | or made by repeating the key.
 """
 
 from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -25,6 +26,9 @@ from bot.jobs import FileRef, Json, Option
 
 MISSPELT = 0.8
 """How close (0..1) an unknown `word:` must come to a known key to be taken for it."""
+
+COMMON_KEYS = ("duration", "model", "negative", "quality", "ratio", "resolution", "shape")
+"""What people try as keys, whether or not any model has them."""
 
 LONGEST_KEY = 40
 WORDS_OF_A_CHOICE = 8
@@ -79,8 +83,12 @@ def parse(text: str, catalogue: Catalogue) -> Typed:
         if first[1] or error.problems[0].facts["nearest"]:
             raise
         raise BadOrder([Problem("not_a_command")]) from error
-    pieces = tuple(_Reader(model, plain[first.end() :]).pieces())
+    pieces = tuple(_Reader(model, plain[first.end() :], _keys_of_any(catalogue)).pieces())
     return Typed(model.command, model, tuple(_claimed(model, pieces)))
+
+
+def _keys_of_any(catalogue: Catalogue) -> frozenset[str]:
+    return frozenset(COMMON_KEYS).union(*(map(str.lower, model.keys()) for model in catalogue))
 
 
 # -- Slack's escapes: https://docs.slack.dev/messaging/formatting-message-text
@@ -138,11 +146,11 @@ class _Mark:
 class _Reader:
     """Cuts the text behind the command into pieces, in time linear in its length."""
 
-    def __init__(self, model: Model, text: str) -> None:
+    def __init__(self, model: Model, text: str, keys_of_any: Set[str]) -> None:
         self.model = model
         self.text = text
         self.flags = _flags(model)
-        self.marks = list(_marks(model, text))
+        self.marks = list(_marks(model, text, keys_of_any))
         self.starts = [mark.start for mark in self.marks]
         self.quoted_starts = self._starts_by_quote()
         self.hopeless: dict[str, int] = {}
@@ -243,8 +251,11 @@ class _Reader:
         return starts
 
 
-def _marks(model: Model, text: str) -> Iterator[_Mark]:
-    """The keys in a text, misspelt ones too, whether in quotes or not."""
+def _marks(model: Model, text: str, keys_of_any: Set[str]) -> Iterator[_Mark]:
+    """The keys in a text, misspelt ones and other models' too, whether in quotes or not.
+
+    Other models' only with a value right behind the colon: "quality: the best" is prose.
+    """
     keys = tuple(model.keys())
     judged: dict[str, bool] = {}
     for match in _KEY.finditer(text):
@@ -253,7 +264,7 @@ def _marks(model: Model, text: str) -> Iterator[_Mark]:
             continue
         if word not in judged:
             judged[word] = model.input(word) is not None or nearest(word, keys, cutoff=MISSPELT) is not None
-        if judged[word]:
+        if judged[word] or (word in keys_of_any and text[match.end() : match.end() + 1].strip()):
             yield _Mark(match.start(), match.end(), match[1])
 
 

@@ -24,9 +24,10 @@ class Links:
 
     def allows(self, digest: str, until: str, signature: str) -> bool:
         """Whether these parts of a link were made by us and are still good."""
-        if not until.isdecimal() or int(until) < self._now():
+        if not (until.isascii() and until.isdecimal() and len(until) < 12) or int(until) < self._now():
             return False
-        return hmac.compare_digest(self._signature(digest, int(until)), signature)
+        made = self._signature(digest, int(until))
+        return hmac.compare_digest(made.encode(), signature.encode("utf-8", "replace"))
 
     def _signature(self, digest: str, until: int) -> str:
         return hmac.new(self._key, f"{digest}.{until}".encode(), hashlib.sha256).hexdigest()

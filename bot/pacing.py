@@ -106,7 +106,8 @@ class Budget:
 
     def take(self, now: float) -> float:
         """Spend one request; returns the seconds to wait before it may be sent."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        elapsed = max(0.0, now - self._at)  # a clock may be set back
+        self._left = min(self._burst, self._left + elapsed * self._rate)
         self._at = now
         self._left -= 1
         return max(0.0, -self._left / self._rate)

@@ -44,6 +44,7 @@ class Watched:
     """A running prediction that is being followed."""
 
     __slots__ = (
+        "cancel_at",
         "cancelling",
         "fraction",
         "garbage",
@@ -66,7 +67,8 @@ class Watched:
         self.logs_at = now
         self.garbage = 0
         self.missing = 0
-        self.cancelling = job.cancel_requested is not None
+        self.cancelling = False
+        self.cancel_at = now
 
 
 TOLD_AFTER = 3.0
@@ -128,6 +130,7 @@ class Sweep:
             raise ValueError(f"{job.id} has no prediction to follow")
         watched = Watched(job, job.prediction, self._now())
         watched.look_at += self._wait(watched)
+        watched.cancelling = job.cancel_requested is not None and self._client.can.cancel
         self._watched[watched.id] = watched
         self._by_job[job.id] = watched.id
         self._something.set()
@@ -140,7 +143,10 @@ class Sweep:
 
     def cancel(self, job: JobId) -> None:
         """Cancel it at the provider at the next turn."""
-        if (prediction := self._by_job.get(job)) and (watched := self._watched.get(prediction)):
+        if not self._client.can.cancel:
+            return
+        watched = self._watched.get(self._by_job.get(job, ""))
+        if watched is not None and not watched.cancelling:
             watched.cancelling = True
             watched.look_at = self._now()
             self._something.set()
@@ -166,16 +172,14 @@ class Sweep:
     async def _turn(self) -> None:
         """One look at everything that is due, the cheapest way."""
         now = self._now()
-        await self._cancel([w for w in self._watched.values() if w.cancelling and self._client.can.cancel])
+        await self._cancel([w for w in self._watched.values() if w.cancelling and w.cancel_at <= now])
         due = [w for w in self._watched.values() if w.look_at <= now]
         try:
             if self._client.can.list and len(due) > self._pages() + WORTH_THEIR_LOGS:
-                due = await self._look_at_pages(due)
+                due = await self._paged(due)
             await self._look_at_each(due)
         except TryLater as error:
             self._is_down(error, error.retry_after, due)
-        except (ProviderRefused, NotAPrediction) as error:
-            self._is_down(error, None, due)
         else:
             self._is_up()
         self._give_up_overdue()
@@ -185,6 +189,14 @@ class Sweep:
         return 1 + len(self._watched) // PAGE
 
     # -- looking
+
+    async def _paged(self, due: list[Watched]) -> list[Watched]:
+        """By pages, and where the list is of no use, one by one: what is left for single looks."""
+        try:
+            return await self._look_at_pages(due)
+        except (ProviderRefused, NotAPrediction) as error:
+            log.warning("The list is of no use", action="list_failed", why=str(error))
+            return [w for w in due if self._watched.get(w.id) is w and w.look_at <= self._now()]
 
     async def _look_at_pages(self, due: Iterable[Watched]) -> list[Watched]:
         """Ask for whole pages until all that is due was seen; returns what is left for single looks."""
@@ -298,17 +310,17 @@ class Sweep:
     async def _cancel(self, wanted: list[Watched]) -> None:
         """Pass cancels on; the answer is a look like any other."""
         for watched in wanted:
+            watched.cancel_at = self._now() + self._pace.longest
             try:
-                prediction = await self._client.cancel(watched.id)
-            except (TryLater, LostAnswer):
-                watched.look_at = self._now() + self._pace.longest
-                continue
+                prediction = await self._spend(partial(self._client.cancel, watched.id))
+            except (TryLater, LostAnswer) as error:
+                wait = error.retry_after if isinstance(error, TryLater) else None
+                watched.cancel_at = self._now() + (wait or self._pace.longest)
             except (ProviderRefused, NotAPrediction):
                 watched.look_at = self._now()
             else:
                 self._observe(watched, prediction)
                 watched.look_at = min(watched.look_at, self._now() + self._pace.shortest)
-            watched.cancelling = False
 
     def _give_up_overdue(self) -> None:
         latest = self._now() - self._deadline

@@ -36,7 +36,7 @@ QUICK = Rules(
     at_once=50,
     at_once_per_person=50,
     deadline=60,
-    settled=0.3,
+    settled=1.0,
     tick=0.05,
     pace=Pace(shortest=0.02, longest=0.1, price=0.001),
     card_every=0.02,

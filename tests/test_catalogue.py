@@ -308,6 +308,8 @@ def test_what_is_neither_yes_nor_no_is_refused(word: Any) -> None:
         ("flux", "aspect", "16/9", "16:9"),
         ("flux", "aspect", "9X16", "9:16"),
         ("flux", "format", "PNG", "png"),
+        ("flux", "format", "jpeg", "jpg"),
+        ("flux", "format", ".JPEG", "jpg"),
         ("video", "speed", "juiced", "Juiced 🔥 (more speed)"),
         ("video", "speed", "Extra Juiced 🚀", "Extra Juiced 🚀 (even more speed)"),
         ("video", "speed", "lightly", "Lightly Juiced 🍊 (more consistent)"),
@@ -326,7 +328,7 @@ def test_a_choice_is_understood_without_its_trimmings(command: str, key: str, ty
     ("command", "key", "typed", "near"),
     [
         ("flux", "aspect", "9:1", "9:16"),
-        ("flux", "format", "jpeg", "jpg"),
+        ("flux", "format", "jpgg", "jpg"),
         ("video", "size", "480", None),
         ("draw", "sampler", "K", None),
         ("flux", "format", "🎉", None),
@@ -340,6 +342,11 @@ def test_what_could_mean_two_choices_or_none_is_refused(
     assert problem.code == "not_a_choice"
     assert len(problem.facts["value"]) <= 80
     assert near is None or problem.facts["nearest"] == near
+
+
+@pytest.mark.parametrize("typed", ["\0", " \0 ", "\ud800"])
+def test_a_required_text_of_nothing_that_can_be_stored_is_missing(typed: str) -> None:
+    assert only_problem("video", ("prompt", typed)).code == "missing"
 
 
 @pytest.mark.parametrize("typed", ["car, cat", "Car,CAT", "cat|car", " car ;cat; car", "car,\ncat,"])

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.catalogue import load as load_catalogue
 from bot.config import REPLICATE, ProviderSettings, Settings, check, keys, load
+from bot.config.loading import NOT_SETTINGS
 from bot.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -149,9 +150,17 @@ def test_addresses_lose_their_trailing_slash(file: Path) -> None:
     assert settings.http.public_url == "https://studio.example.org"
 
 
-def test_variables_of_the_tests_are_no_settings(file: Path) -> None:
+def test_variables_that_are_read_elsewhere_are_no_settings(file: Path) -> None:
     file.write_text(SANDBOX)
-    load(file, {"THREADREEL_REQUIRE_CHROMIUM": "1"})
+    load(file, dict.fromkeys(NOT_SETTINGS, "1"))
+
+
+@pytest.mark.parametrize(
+    "variable", ["THREADREEL_CONFIG", "THREADREEL_REQUIRE_CHROMIUM", "THREADREEL_TEST_SEED"]
+)
+def test_variables_that_are_no_settings_stand_in_the_docs(variable: str) -> None:
+    assert variable in NOT_SETTINGS
+    assert f"| `{variable}` |" in (ROOT / "docs/configuration.md").read_text()
 
 
 # -- what is refused
@@ -192,6 +201,8 @@ def test_every_mistake_is_told_at_once_with_file_key_and_remedy(file: Path) -> N
     ("variable", "value", "said"),
     [
         ("HTTP_PORT", "1", "THREADREEL_HTTP_PORT: is no setting. Did you mean THREADREEL_HTTP__PORT?"),
+        ("FOO", "1", "THREADREEL_FOO: is no setting. See docs/configuration.md"),
+        ("FOO_TOKEN", "1", "THREADREEL_FOO_TOKEN: is no setting. See docs/configuration.md"),
         ("HTTP__PROT", "1", "THREADREEL_HTTP__PROT (http.prot): is no setting. Did you mean port?"),
         ("HTTP__PORT", "x", "THREADREEL_HTTP__PORT (http.port): must be a whole number."),
         ("HTTP__PORT_FILE", "/x", "THREADREEL_HTTP__PORT_FILE (http.port_file): is no setting."),
@@ -229,7 +240,7 @@ def test_broken_toml_is_told_with_its_line_and_column(file: Path, text: str, sai
 
 def test_a_file_that_is_not_there_or_no_text_is_told(file: Path, tmp_path: Path) -> None:
     assert "there is no such file. Copy config.example.toml there" in mistakes(file)[0]
-    assert "can't be read" in mistakes(tmp_path)[0]
+    assert f"{tmp_path}: is a folder. Give a file, such as {tmp_path}/config.toml" == mistakes(tmp_path)[0]
     file.write_bytes(b"# \xff\n")
     assert "byte 2 is not UTF-8" in mistakes(file)[0]
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -107,6 +108,13 @@ async def test_a_file_where_a_folder_should_be_is_bad(tmp_path: Path) -> None:
     assert found.level is Level.BAD
     assert "can't be written: Not a directory" in found.what
     assert found.remedy
+
+
+async def test_no_database_is_promised_where_its_folder_is_bad(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    findings = await looked_at(settings(tmp_path, {"s": {"kind": "sandbox"}}))
+    assert about(findings, "[store] folder").level is Level.BAD
+    assert not [finding for finding in findings if "database:" in finding.what]
 
 
 @pytest.mark.parametrize(("free", "level"), [(GB // 10, Level.BAD), (GB, Level.WARN), (100 * GB, Level.OK)])
@@ -210,7 +218,45 @@ async def test_a_gateway_is_only_reached_and_wants_a_public_address(tmp_path: Pa
         public = settings(tmp_path, gateway, http=Http(public_url="http://studio.example.org"))
         assert "not encrypted" in about(await looked_at(public), "public_url").what
         secure = settings(tmp_path, gateway, http=Http(public_url="https://studio.example.org"))
-        assert bad(await looked_at(secure)) == []
+        (private,) = bad(await looked_at(secure))
+        assert "private address" in private
+        allowed = MediaSettings(folder=tmp_path / "data/media", private_hosts=(urlsplit(base_url).netloc,))
+        assert bad(await looked_at(secure.model_copy(update={"media": allowed}))) == []
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [
+        ("http://127.0.0.1:9/replicate", "127.0.0.1:9"),
+        ("http://LOCALHOST:9", "localhost:9"),
+        ("http://[::1]:9", "[::1]:9"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["gateway", "replicate"])
+async def test_a_provider_on_a_private_address_is_told_what_allows_its_results(
+    tmp_path: Path, kind: str, base_url: str, host: str
+) -> None:
+    given = settings(tmp_path, {"gw": {"kind": kind, "base_url": base_url, "token": "x"}})
+    found = about(await looked_at(given), "private address")
+    assert found.level is Level.WARN
+    assert f'add "{host}" to [media] private_hosts' in found.remedy
+
+
+@pytest.mark.parametrize("base_url", ["http://8.8.8.8:9", "http://gw.invalid:9"])
+async def test_an_address_that_is_public_or_a_name_is_not_called_private(
+    tmp_path: Path, base_url: str
+) -> None:
+    given = settings(tmp_path, {"gw": {"kind": "gateway", "base_url": base_url, "token": "x"}})
+
+    def elsewhere(name: str, provider: ProviderSettings) -> Client:
+        return connect(provider.kind, name, "http://127.0.0.1:9", "x")
+
+    findings = await examine(given, catalogue=load(), client_for=elsewhere)
+    assert "private address" not in repr(findings)
+
+
+async def test_a_sandbox_on_a_private_address_is_meant(tmp_path: Path, sandbox: Rig) -> None:
+    assert "private address" not in repr(await looked_at(settings(tmp_path, to(sandbox.base_url))))
 
 
 # -- pinned versions

@@ -166,6 +166,44 @@ def test_quotes_protect_what_looks_like_a_misspelt_key() -> None:
     assert inputs('/animate start:"strat: a game" end:b')["prompt_start"] == "strat: a game"
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("/flux a fox size:1024 width:512", ["size", "width"]),
+        ("/imagine a fox fps:12", ["fps"]),
+        ("/motion a fox frames:32", ["frames"]),
+        ("/flux a robot shape:1:1", ["shape"]),
+        ("/flux a robot Negative-Prompt:blurry hands", ["Negative-Prompt"]),
+        ('/imagine a fox quality:"the best"', ["quality"]),
+        ("/animate start:a fox end:b model：flux", ["model"]),
+    ],
+)
+def test_another_commands_key_or_a_common_one_is_no_prompt(text: str, wrong: list[str]) -> None:
+    assert mistakes(text) == [("unknown_option", key) for key in wrong]
+
+
+def test_another_commands_key_does_not_hide_other_mistakes() -> None:
+    assert mistakes("/imagine a fox fps:12 steps:9999") == [
+        ("unknown_option", "fps"),
+        ("out_of_range", "steps"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["quality: the best", "a model: tall", "frames:", "size://", "(fps:12)", "the fps : 12", ":model:"],
+)
+def test_another_commands_key_without_a_value_behind_it_is_prose(text: str) -> None:
+    assert inputs(f"/imagine {text}") == {"prompt": text}
+
+
+@pytest.mark.parametrize("text", ["a sign that says fps:12", "shape:1:1", 'model:"x" size:3', "ratio:“x”"])
+def test_quotes_protect_another_commands_key_there_and_back(text: str) -> None:
+    written = write(CATALOGUE.find("imagine"), {"prompt": text})
+    assert written.startswith('/imagine prompt:"')
+    assert inputs(written) == {"prompt": text}
+
+
 # -- quotes
 
 
@@ -422,6 +460,7 @@ def test_a_command_is_written_with_aliases_and_as_few_quotes_as_can_be(
 
 PIECES = [
     "a fox", "pingpong", "gofast", "start:", "end:", "end：", "steps:20", "strat:", "prompt:", "refs:",
+    "shape:", "fps:12", "size:“", "model：x",
     "https://x.example/a", '"', "'", "“", "”", "«", "»", "‘", "’", "„", "\\", "|", ",", ";", ":", "：", " ",
     "\n", "\u00a0", "12:30", "&amp;", "&lt;", "&", "<", ">", "<@", "<https://x.example|", "—", "🦊", "a", "/",
     "-", "_", "=",
@@ -525,6 +564,7 @@ def test_any_text_is_an_order_or_a_bad_one(text: str) -> None:
         "a fox ", "x", "pingpong ", "start:", "start:a ", 'start:"', 'start:"a ', 'start:"a" ', "start:« ",
         "« ", '"', "' ", "start:'\\ ", "start: » « ", "\\", 'start:"\\',
         "<https://", "<@a|", "&amp;", "strat:a ", "|", "fps:1 ", "end:'b ", "\n", "q:",
+        "shape:1 ", 'shape:"a ',
     ],
 )  # fmt: skip
 def test_long_texts_take_time_in_proportion_to_their_length(scrap: str) -> None:

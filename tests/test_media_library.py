@@ -159,6 +159,12 @@ async def test_a_folder_that_can_not_be_written_is_refused_at_the_start(tmp_path
             pass
 
 
+async def test_a_full_disk_is_refused_at_the_start(folder: Path) -> None:
+    with pytest.raises(CannotStart, match=r"is full \(\d+ MB left\)\. Make room.*\[media\] folder"):
+        async with Library(folder, max_bytes=LIMIT, min_free=2**62):
+            pass
+
+
 async def test_drafts_of_an_earlier_run_go_after_an_hour(folder: Path, clock: Clock) -> None:
     async with Library(folder, max_bytes=LIMIT, now=clock):
         pass

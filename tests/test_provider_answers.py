@@ -478,15 +478,23 @@ def test_the_time_to_wait_is_found_in_header_body_or_text(
 def test_a_server_that_fails_may_have_taken_it_unless_it_says_otherwise(
     status: int, paid: type, free: type
 ) -> None:
-    assert type(answered(status, NO_CHANNEL, paid=True)) is paid
+    assert type(answered(status, b"<html>oops</html>", paid=True)) is paid
     assert type(answered(status, b"<html>oops</html>", paid=False)) is free
 
 
 def test_a_server_that_is_not_available_says_how_long_and_why() -> None:
-    error = answered(503, NO_CHANNEL, {"Retry-After": "20"})
+    error = answered(503, {"detail": "Maintenance"}, {"Retry-After": "20"})
     assert isinstance(error, ProviderDown)
     assert error.retry_after == 20
-    assert str(error) == "503: 无可用渠道"
+    assert str(error) == "503: Maintenance"
+
+
+def test_a_gateway_without_a_channel_for_the_model_refuses_what_is_ordered_there() -> None:
+    error = answered(503, NO_CHANNEL, {"Retry-After": "20"}, paid=True)
+    assert isinstance(error, ProviderRefused)
+    assert (error.code, error.status, error.detail) == ("no_channel", 503, "无可用渠道")
+    assert type(answered(503, NO_CHANNEL, paid=False)) is ProviderDown, "what runs already is asked for again"
+    assert type(answered(500, NO_CHANNEL, paid=True)) is LostAnswer
 
 
 @pytest.mark.parametrize(

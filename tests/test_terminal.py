@@ -20,7 +20,7 @@ from PIL import Image
 from rich.console import Console
 
 from adapters import logs
-from adapters.terminal import Exit, Screen, Terminal, ask, get, jobs_table, place_of
+from adapters.terminal import Exit, Screen, Terminal, ask, get, jobs_table, misread, place_of
 from adapters.terminal.files import save
 from adapters.terminal.render import Follower
 from bot import policy
@@ -207,6 +207,25 @@ async def test_every_mistake_is_told_at_once_with_those_about_files(tmp_path: Pa
         assert any(line.startswith("steps: 9999 is too high") for line in lines)
         assert any("did you mean seed?" in line for line in lines)
         assert sum((await studio.store.counts()).values()) == 0
+
+
+def test_mistakes_told_before_the_start_know_the_files_of_this_machine(tmp_path: Path) -> None:
+    here = tmp_path / "ok.png"
+    here.touch()
+
+    def told(line: str) -> list[tuple[str, str | None]]:
+        mistakes = misread(load(), line)
+        return [(problem.code, problem.option) for problem in mistakes.problems] if mistakes else []
+
+    assert told(f"/edit make it blue image:{here} format:bmp") == [("not_a_choice", "format")]
+    assert told(f"/edit make it blue image:{here}.gone format:bmp") == [
+        ("no_such_file", "image"),
+        ("not_a_choice", "format"),
+    ]
+    assert told(f"/video a boat refs:{here}|https://a.example/b.png frames:0") == [("out_of_range", "frames")]
+    assert told(f"/edit make it blue image:{'x' * 5000} steps:999")[0] == ("no_such_file", "image")
+    assert told("/edit make it blue format:bmp") == [("not_a_choice", "format")], "--file may bring it"
+    assert told(f"/edit make it blue image:{here}") == []
 
 
 async def test_what_is_no_medium_is_refused_in_words(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ TYPED = {
     "music": "/music funky synth solo steps:5",
     "imagine": "/imagine a lighthouse width:128 height:128 steps:3",
     "draw": "/draw a red house width:128 height:128 steps:3 count:2",
-    "flux": "/flux a robot shape:1:1 format:jpg",
+    "flux": "/flux a robot aspect:1:1 format:jpg",
     "fluxdev": "/fluxdev an owl steps:2 format:png",
     "inpaint": "/inpaint a cat width:128 height:128 image:picture.png mask:mask.png steps:2",
     "restyle": "/restyle in winter image:picture.png steps:2",

@@ -66,6 +66,7 @@ CODES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "forbidden": {},
         "no_credit": {},
         "not_found": {},
+        "no_channel": {},
         "bad_input": {"detail": "invalid", "fields": {"fps": "must be less than 50"}},
         "too_large": {},
         "refused": {"detail": "no"},
@@ -81,7 +82,7 @@ CODES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "not_media": {},
         "too_many_tries": {},
     },
-    "unknown": {"lost_answer": {}, "vanished": {}},
+    "unknown": {"lost_answer": {}, "vanished": {}, "no_provider": {}},
     "waiting": {"provider_down": {}, "provider_busy": {}, "your_turn": {}, "crowded": {}},
 }
 

@@ -19,7 +19,7 @@ from bot.catalogue import Catalogue, Model, Type, check
 from bot.catalogue.checking import LIST_SEPARATOR
 from bot.catalogue.values import is_link
 from bot.errors import BadMedia, BadOrder, ForPerson, Problem, Refused, TryLater
-from bot.jobs import OPEN, Actor, FileRef, JobId, Option, Order
+from bot.jobs import OPEN, Actor, FileRef, JobId, Json, Option, Order
 from bot.ports import Cancelled, Core, Failed, Look, MediaFile, Ready, Unknown, Waiting, Working
 
 DELIVERY = 5.0
@@ -105,12 +105,44 @@ def misread(catalogue: Catalogue, line: str) -> BadOrder | None:
         typed = grammar.parse(line, catalogue)
     except BadOrder as error:
         return error
+    options, problems = _with_local_files(typed.model, typed.options)
     try:
-        check(typed.model, typed.options)
+        check(typed.model, options)
     except BadOrder as error:
         if not all(_is_of_file(typed.model, problem) for problem in error.problems):
-            return error
+            told = (p for p in error.problems if p.code != "missing" or not _is_of_file(typed.model, p))
+            return BadOrder([*problems, *told])  # a missing file may still come with --file
     return None
+
+
+def _with_local_files(model: Model, options: Sequence[Option]) -> tuple[list[Option], list[Problem]]:
+    """The options with a stand-in for each file of this machine, and the problems of those not there."""
+    stand_ins: list[Option] = []
+    problems: list[Problem] = []
+    for name, value in options:
+        if (paths := _paths(model, name, value)) is None:
+            stand_ins.append((name, value))
+            continue
+        stand_ins.extend((name, path if is_link(path) else FileRef("", Path(path).name)) for path in paths)
+        gone = (path for path in paths if not is_link(path) and not _exists(Path(path)))
+        problems.extend(Problem("no_such_file", name, {"value": path}) for path in gone)
+    return stand_ins, problems
+
+
+def _paths(model: Model, name: str, value: Json) -> list[str] | None:
+    """The paths and links that a file option names; None for any other option."""
+    entry = model.input(name)
+    if entry is None or not entry.is_file or not isinstance(value, str):
+        return None
+    items = value.split(LIST_SEPARATOR) if entry.type is Type.FILES else [value]
+    return [item.strip() for item in items if item.strip()]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.expanduser().exists()
+    except (OSError, RuntimeError):  # a name too long, or ~ of nobody
+        return False
 
 
 def _is_of_file(model: Model, problem: Problem) -> bool:
@@ -169,18 +201,15 @@ class _LocalFiles:
     async def kept(self, model: Model, option: Option) -> list[Option]:
         """The option as it is, or with the files that it names kept."""
         name, value = option
-        entry = model.input(name)
-        if entry is None or not entry.is_file or not isinstance(value, str):
+        if (paths := _paths(model, name, value)) is None:
             return [option]
-        items = value.split(LIST_SEPARATOR) if entry.type is Type.FILES else [value]
-        paths = [item.strip() for item in items if item.strip()]
         return [(name, path if is_link(path) else await self.keep(name, Path(path))) for path in paths]
 
     async def keep(self, name: str, path: Path) -> FileRef:
         """A kept file; what can't be kept stands as a reference to nothing, for the checks that follow."""
-        path = path.expanduser()
-        if not path.exists():
+        if not _exists(path):
             return self._refuse(name, "no_such_file", path)
+        path = path.expanduser()
         if not path.is_file():
             return self._refuse(name, "unreadable_file", path, detail="it is no file")
         try:

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+import structlog
 from aiohttp import web
 
 from bot.store import Event, Store
@@ -19,6 +20,8 @@ HEARTBEAT = 15.0
 
 AT_ONCE = 200
 """Events read in one go."""
+
+log = structlog.get_logger(__name__)
 
 
 class Feed:
@@ -40,13 +43,20 @@ class Feed:
         self._open = True
         try:
             while True:
-                await self._look_once()
+                await self._look_or_tell()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._look.wait(), LOOK_EVERY)
         finally:
             self._open = False
             async with self._newer:
                 self._newer.notify_all()
+
+    async def _look_or_tell(self) -> None:
+        """A look that fails must not end everybody's stream."""
+        try:
+            await self._look_once()
+        except Exception:
+            log.exception("The events could not be read", action="feed_failed")
 
     async def _look_once(self) -> None:
         self._look.clear()

@@ -24,6 +24,9 @@ NO = frozenset({"no", "n", "false", "f", "off", "0", "✗", "✘", "❌", "❎",
 MINUS_SIGNS = str.maketrans("\u2212\u2013\u2014", "---")
 """Phones and Slack make dashes of a typed minus."""
 
+SAME_CHOICE = {"jpeg": "jpg"}
+"""Two names of one thing: either is taken for the other."""
+
 LONGEST_CHOICE = 200
 LONGEST_URL = 2048
 SHOWN = 80
@@ -77,6 +80,8 @@ def _read_text(entry: Input, key: str, value: object) -> str:
     if not isinstance(value, str):
         _refuse_type(entry, key, value)
     text = _storable(value)
+    if entry.required and not text.strip():
+        _refuse("missing", key, help=entry.help)
     if len(text) > entry.max_length:
         _refuse("too_long", key, limit=entry.max_length, length=len(text))
     if entry.words:
@@ -115,7 +120,8 @@ def _read_words(entry: Input, key: str, text: str) -> str:
 def match_choice(text: str, choices: Iterable[S], *, in_full: bool = False) -> S | None:
     """The choice that was meant.
 
-    Case, punctuation and emoji don't count, and 832x480, 832×480 and 832*480 are one ("16/9" and "16:9" too).
+    Case, punctuation and emoji don't count, and 832x480, 832×480 and 832*480 are one ("16/9" and "16:9" too,
+    and what SAME_CHOICE holds).
     The beginning of a choice will do where no other begins so, unless it is a mere number or ends within one:
     "extra juiced" is enough, but "9:1" is not "9:16" and "480" is not "480*832". `in_full`: no beginnings.
     """
@@ -135,7 +141,8 @@ def match_choice(text: str, choices: Iterable[S], *, in_full: bool = False) -> S
 
 def _bare(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(filter(str.isalnum, re.sub(r"(?<=\d)\s*[x×*:/]\s*(?=\d)", "by", folded)))
+    bare = "".join(filter(str.isalnum, re.sub(r"(?<=\d)\s*[x×*:/]\s*(?=\d)", "by", folded)))
+    return SAME_CHOICE.get(bare, bare)
 
 
 def _near(text: str, choices: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -18,8 +19,8 @@ from bot.errors import ConfigError, Mistake
 
 DOCS = "docs/configuration.md"
 FROM_FILE = "_FILE"
-NOT_SETTINGS = frozenset({"THREADREEL_CONFIG", "THREADREEL_REQUIRE_CHROMIUM"})
-"""Variables with our prefix that are read elsewhere: where the file is, and what the tests demand."""
+NOT_SETTINGS = frozenset({"THREADREEL_CONFIG", "THREADREEL_REQUIRE_CHROMIUM", "THREADREEL_TEST_SEED"})
+"""Variables with our prefix that are read elsewhere: where the file is, and what the tests go by."""
 
 
 def load(
@@ -107,6 +108,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         remedy = "Copy config.example.toml there, or run `threadreel demo`, which needs none"
         raise ConfigError([Mistake(str(path), "there is no such file", remedy)]) from None
     except OSError as error:
+        if path.is_dir():
+            remedy = f"Give a file, such as {path / 'config.toml'}"
+            raise ConfigError([Mistake(str(path), "is a folder", remedy)]) from None
         raise ConfigError(
             [Mistake(str(path), f"can't be read: {error.strerror}", "Mend its permissions")]
         ) from None
@@ -164,8 +168,14 @@ def _read_variable(name: str, value: str, environ: Mapping[str, str]) -> _Variab
         return _bad_variable(name, "must be JSON", 'Write a list as ["a", "b"]')
     if data:
         return _Variable(name, data)
-    near = did_you_mean(name.upper(), (PREFIX + NESTED.join(path).upper() for path in keys()))
-    return _bad_variable(name, "is no setting", near or f"See {DOCS}")
+    return _bad_variable(name, "is no setting", _meant_variable(name) or f"See {DOCS}")
+
+
+def _meant_variable(name: str) -> str | None:
+    """Compared without the prefix, which all have in common."""
+    known = [NESTED.join(path).upper() for path in keys()]
+    close = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, n=1, cutoff=0.75)
+    return f"Did you mean {PREFIX}{close[0]}?" if close else None
 
 
 def _one(name: str, value: str) -> dict[str, Any]:

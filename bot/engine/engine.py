@@ -139,7 +139,7 @@ class Engine:
 
     async def run(self) -> None:
         """Work until cancelled. The caller holds the store's engine lock."""
-        await self._take_over()
+        await _until_done("take over", self._take_over)
         async with asyncio.TaskGroup() as tasks:
             for sweep in self._sweeps.values():
                 tasks.create_task(_for_ever("sweep", sweep.run))
@@ -188,11 +188,11 @@ class Engine:
             await asyncio.sleep(self._rules.tick)
             if self._stopping:
                 continue
+            await self._renew()  # first: after a pause of the machine every lease has run out
             self._wanted.set()
             await self._claim_retries(limit=self._rules.workers * 4)
             await self._pass_cancels_on()
             await self._note_progress()
-            await self._renew()
             await self._tell_the_queue()
 
     async def _claim_retries(self, *, limit: int | None) -> None:
@@ -210,6 +210,8 @@ class Engine:
                     self._take(job, first)
                 elif job.provider in self._sweeps:
                     self._follow(job)
+                else:
+                    self._take(job, partial(_settled, fate=GiveUp(Outcome.UNKNOWN, "no_provider")))
 
     async def _pass_cancels_on(self) -> None:
         for job in await self._store.cancels():
@@ -263,8 +265,15 @@ class Engine:
         current: Job | None = job
         next_step: Step | None = step
         while current is not None and next_step is not None:
-            current = await self._write(current, await next_step(current))
+            current = await self._write(current, await self._fate_of(current, next_step))
             next_step = self._step_of(current.state) if current else None
+
+    async def _fate_of(self, job: Job, step: Step) -> Fate:
+        try:
+            return await step(job)
+        except Exception:
+            log.exception("A step failed", action="step_failed", **job.log_context())
+            return self._steps.after_fault(job)
 
     def _step_of(self, state: State) -> Step | None:
         return {State.FETCHING: self._steps.fetch, State.DELIVERING: self._steps.deliver}.get(state)
@@ -359,6 +368,16 @@ class Engine:
 
 async def _settled(_job: Job, *, fate: Fate) -> Fate:
     return fate
+
+
+async def _until_done(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Try until it goes through: a start must not fail for a moment's trouble with the disk."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("It failed and is tried again", action="start_failed", work=name)
+            await asyncio.sleep(1)
 
 
 async def _for_ever(name: str, loop: Callable[[], Awaitable[None]]) -> None:

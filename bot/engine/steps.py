@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import random
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -41,7 +41,7 @@ from bot.errors import (
     TooLarge,
     TryLater,
 )
-from bot.jobs import Job, Json, Media, Outcome, Output, platform_of
+from bot.jobs import Job, JobId, Json, Media, Outcome, Output, State, platform_of
 from bot.pacing import backoff
 from bot.ports import Notice, Platform, Ready
 from bot.providers import Client, Prediction, Status
@@ -58,17 +58,26 @@ FREE = Decimal(0)
 KEPT_BY_PROVIDER = 55 * 60
 """Seconds in which a result is fetched: Replicate removes it an hour after it ended, less a margin."""
 
+ANSWERED_KEPT = 1000
+LONGEST_WAIT = 60.0
+"""Seconds that somebody else may make us wait before the next try, while the provider's hour runs."""
+
 GONE = (404, 410)
 """HTTP statuses of a result that no longer is where it was."""
 
-DELIVERY_TRIES = 300
-"""With waits of up to five minutes: about a day."""
+FEW_FAULTS = 8
+FAULTS = {State.DELIVERING: 300}
+"""Unforeseen faults in a row before a job is given up. With waits of up to five minutes, 300 take a day."""
 
 log = structlog.get_logger(__name__)
 
 
 class _NotNow(Exception):
     """A create is under way: what the list shows may be its prediction."""
+
+
+class _CannotKnow(Exception):
+    """The list has predictions of which nobody can say whose they are."""
 
 
 class Steps:
@@ -107,7 +116,7 @@ class Steps:
         self._now = now
         self._rng = rng
         self._creating: Counter[str] = Counter()
-        self._given: deque[str] = deque(maxlen=1000)
+        self._answered: OrderedDict[JobId, Prediction] = OrderedDict()
 
     # -- submitting
 
@@ -124,7 +133,7 @@ class Steps:
         except (ProviderRefused, BadMedia, NotAPrediction) as error:
             return self._refused(error, FREE)
         try:
-            return await self._create(client, model, inputs)
+            return await self._create(client, job, model, inputs)
         except TryLater as error:
             return self._requeue(job, error)
         except ProviderRefused as error:
@@ -136,19 +145,27 @@ class Steps:
             log.warning("The answer to a create is no prediction", action="bad_answer", **job.log_context())
             return Again(0.0, "bad_answer", {"detail": error.detail})
 
-    async def _create(self, client: Client, model: Model, inputs: Mapping[str, Json]) -> Submitted:
+    async def _create(self, client: Client, job: Job, model: Model, inputs: Mapping[str, Json]) -> Submitted:
         """Note what is under way: nobody who looks for a lost prediction must take this one for theirs."""
         kind = _kind_of(model, inputs)
         self._creating[kind] += 1
         try:
             prediction = await client.create(model, inputs)
-            self._given.append(prediction.id)
+            self._note(job, prediction)
         finally:
             self._creating -= Counter([kind])
         return Submitted(prediction)
 
+    def _note(self, job: Job, prediction: Prediction) -> None:
+        """Whose it is, until the store surely knows: where writing it down fails, it is not made again."""
+        self._answered[job.id] = replace(prediction, output=None, input={}, logs="")
+        if len(self._answered) > ANSWERED_KEPT:
+            self._answered.popitem(last=False)
+
     async def recover(self, job: Job) -> Fate:
         """It may have been sent: look for it, and never send it blindly again."""
+        if prediction := self._answered.get(job.id):
+            return Submitted(prediction)
         client = self._clients.get(job.provider)
         if client is None or not client.can.list:
             return self._unknown(job)
@@ -158,7 +175,7 @@ class Steps:
             return Again(error.retry_after or backoff(job.tries, self._rng), job.code, job.facts)
         except _NotNow:
             return Again(1.0, job.code, job.facts)
-        except (ProviderRefused, NotAPrediction, LostAnswer):
+        except (_CannotKnow, ProviderRefused, NotAPrediction, LostAnswer):
             return self._unknown(job)
         if found:
             return Submitted(found)
@@ -177,14 +194,20 @@ class Steps:
         """The prediction that was made of this job and belongs to no other, oldest first."""
         model = self._catalogue.find(job.model)
         since = (job.submitted_at or job.created_at) - 120
-        alike = [p async for p in _listed(client, since) if _made_of(p, model, job.inputs)]
-        taken = await self._store.known_predictions([p.id for p in alike])
+        seen = [p async for p in _listed(client, since) if _is_of(p, model)]
+        taken = await self._store.known_predictions([p.id for p in seen])
         if self._creating[_kind_of(model, job.inputs)]:
             raise _NotNow
-        free = [p for p in alike if p.id not in taken and p.id not in self._given]
-        found = min(free, key=lambda p: p.created_at or 0, default=None)
+        taken |= {prediction.id for prediction in self._answered.values()}
+        free = [p for p in seen if p.id not in taken]
+        alike = [p for p in free if _made_of(p, model, job.inputs)]
+        if not alike and any(p.data_removed for p in free):
+            raise _CannotKnow  # its inputs are gone: it may be the one
+        if alike and model.seed_input is None:
+            raise _CannotKnow  # nothing tells it from another person's
+        found = min(alike, key=lambda p: p.created_at or 0, default=None)
         if found is not None:
-            self._given.append(found.id)
+            self._note(job, found)
         return found
 
     async def _on_the_wire(self, client: Client, model: Model, inputs: Mapping[str, Json]) -> dict[str, Json]:
@@ -258,11 +281,15 @@ class Steps:
         return Succeeded(made.files, time_taken(prediction), prediction.completed_at, cost)
 
     async def overdue(self, job: Job) -> Fate:
-        """It has run longer than anybody would wait: stop it there, and say so."""
+        """It has run longer than anybody would wait, or nobody looked for as long: look, then stop it."""
         client = self._clients.get(job.provider)
-        if client is not None and client.can.cancel and job.prediction:
+        if client is not None and job.prediction:
             try:
-                await client.cancel(job.prediction)
+                found = await client.get(job.prediction)
+                if not found.status.terminal and client.can.cancel:
+                    found = await client.cancel(job.prediction)
+                if found.status in (Status.SUCCEEDED, Status.FAILED):
+                    return await self.settle(job, found)
             except (TryLater, LostAnswer, ProviderRefused, NotAPrediction) as error:
                 log.warning("Not cancelled", action="cancel_failed", why=str(error), **job.log_context())
         return GiveUp(Outcome.FAILED, "deadline", {"minutes": round(self._deadline / 60)})
@@ -298,8 +325,8 @@ class Steps:
         ended = job.finished_at or job.submitted_at or job.created_at
         if self._now() - ended > KEPT_BY_PROVIDER:
             return GiveUp(Outcome.FAILED, "fetch_failed", {"detail": str(error)}, job.cost)
-        wait = error.retry_after if error.retry_after is not None else backoff(job.tries, self._rng, most=30)
-        return Again(wait, "fetch_failed", {"detail": str(error)})
+        wait = backoff(job.tries, self._rng, most=30) if error.retry_after is None else error.retry_after
+        return Again(min(wait, LONGEST_WAIT), "fetch_failed", {"detail": str(error)})
 
     def _not_fetched(self, job: Job, error: BadMedia) -> Fate:
         """What is gone is gone; a host that isn't found, or a refusal, may be a hiccup."""
@@ -308,29 +335,38 @@ class Steps:
         code = "expired" if error.code == "dead_link" else error.code
         return GiveUp(Outcome.FAILED, code, error.facts, job.cost)
 
+    # -- faults
+
+    def after_fault(self, job: Job) -> Fate:
+        """A step has failed in a way that nobody foresaw: again, and in the end say so."""
+        if job.tries < FAULTS.get(job.state, FEW_FAULTS):
+            return Again(backoff(job.tries, self._rng), job.code, job.facts)
+        if job.state is State.DELIVERING:
+            return Nowhere("too_many_tries")
+        sent = job.state is not State.FETCHING
+        return GiveUp(Outcome.UNKNOWN if sent else Outcome.FAILED, "too_many_tries")
+
     # -- delivering
 
     async def deliver(self, job: Job) -> Fate:
-        """Put the result, or the words about it, into its place."""
+        """Put the result, or the words about it, into its place, or else into the next best one."""
         platform = self._platforms.get(platform_of(job.place))
         if platform is None:
             return Again(60.0, "no_platform")
         notice = notice_of(job, self._catalogue, self._library, ahead=None, eta=None)
         try:
-            return Delivered(await self._post(job, notice))
+            try:
+                return Delivered(await self._post(job, notice))
+            except (Denied, Gone) as error:
+                log.info("A place won't take it", action="place_refused", why=str(error), **job.log_context())
+                return await self._elsewhere(job, platform)
+        except (Denied, Gone):
+            return Nowhere("place_gone")
+        except (TooLarge, BadMedia):
+            return Nowhere("too_large")
         except Busy as error:
             wait = error.retry_after
             return Again(backoff(job.tries, self._rng) if wait is None else wait)
-        except (TooLarge, BadMedia):
-            return Nowhere("too_large")
-        except (Denied, Gone) as error:
-            log.info("A place won't take it", action="place_refused", why=str(error), **job.log_context())
-            return await self._elsewhere(job, platform)
-        except Exception:
-            log.warning("Not delivered", action="delivery_failed", **job.log_context(), exc_info=True)
-            if job.tries >= DELIVERY_TRIES:
-                return Nowhere("too_many_tries")
-            return Again(backoff(job.tries, self._rng))
 
     async def _post(self, job: Job, notice: Notice) -> Mapping[str, Json]:
         """Post it; where the place says that a file is too large, once more with smaller ones."""
@@ -380,10 +416,12 @@ async def _listed(client: Client, since: float) -> AsyncIterator[Prediction]:
         cursor = page.next
 
 
+def _is_of(prediction: Prediction, model: Model) -> bool:
+    return prediction.version == model.version if model.version else prediction.model == model.full_name
+
+
 def _made_of(prediction: Prediction, model: Model, inputs: Mapping[str, Json]) -> bool:
-    """Whether these are the prediction's inputs; files are left out, as each upload has a URL of its own."""
-    if model.version not in ("", prediction.version) and prediction.model != model.full_name:
-        return False
+    """Whether these are its inputs; files are left out, as each upload has a URL of its own."""
     return all(prediction.input.get(name) == value for name, value in _without_files(model, inputs).items())
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator
@@ -32,11 +33,12 @@ class Folder:
         self._now = now
         self._placing = threading.Lock()
 
-    def open(self) -> None:
-        """Make the folder ready. CannotStart where it can't be written."""
+    def open(self, min_free: int) -> None:
+        """Make the folder ready. CannotStart where it can't be written, or has less than `min_free` bytes."""
         try:
             for folder in (self.root, self._drafts, self._notes):
                 folder.mkdir(parents=True, exist_ok=True)
+            self._demand_room(min_free)
             trial = self.new_draft()
             trial.write_bytes(b"trial")
             trial.unlink()
@@ -46,6 +48,14 @@ class Folder:
                 f"The media folder {self.root} can't be written: {error.strerror or error}. "
                 "Make it writable, or name another one under [media] folder."
             ) from error
+
+    def _demand_room(self, min_free: int) -> None:
+        free = shutil.disk_usage(self.root).free
+        if free < min_free:
+            raise CannotStart(
+                f"The disk of the media folder {self.root} is full ({free // 2**20} MB left). "
+                "Make room, or name another folder under [media] folder."
+            )
 
     def _remove_leftovers(self) -> None:
         for draft in self._drafts.iterdir():

@@ -36,8 +36,9 @@ class Patience:
 class Library:
     """Kept files, under the SHA-256 of their bytes (hex), in one folder.
 
-    An async context manager: entering it opens the folder (CannotStart where it can't be written), leaving it
-    ends the worker processes, also those of a `pool` it was given. `max_bytes`: the most one file may have.
+    An async context manager: entering it opens the folder (CannotStart where it can't be written or has less
+    than `min_free` bytes of room), leaving it ends the worker processes, also those of a `pool` it was given.
+    `max_bytes`: the most one file may have.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Library:
         folder: Path,
         *,
         max_bytes: int,
+        min_free: int = 16 * 2**20,
         private_hosts: Collection[str] = (),
         pool: Pool | None = None,
         patience: Patience | None = None,
@@ -53,12 +55,13 @@ class Library:
     ) -> None:
         self._folder = Folder(folder, now)
         self._max_bytes = max_bytes
+        self._min_free = min_free
         self._patience = patience or Patience()
         self._pool = pool or Pool()
         self._fetcher = Fetcher(private_hosts, self._patience.idle, resolve)
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._folder.open)
+        await asyncio.to_thread(self._folder.open, self._min_free)
         return self
 
     async def __aexit__(self, *_: object) -> None:

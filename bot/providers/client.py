@@ -53,6 +53,7 @@ class Client:
         self.can = CAPABILITIES[kind]
         self._kind = kind
         self._origin = origin(base)
+        self._base_path = base.raw_path.rstrip(b"/")
         self._token = checked_token(name, token)
         self._wire = Wire(
             base,
@@ -144,7 +145,7 @@ class Client:
         return await self._wire.get(_mapping, "/account")
 
     def token_for(self, url: str) -> str | None:
-        """The Authorization header's value for a file that demands one; None for any host but the API's own.
+        """The Authorization header's value for a file that demands one; None for anything but the API's own.
 
         Replicate keeps files on *.replicate.delivery and may ask for the token there (its OpenAPI document,
         `predictions.get`). A gateway's token is never for that host.
@@ -155,8 +156,13 @@ class Client:
             return None
         if self._token is None or target.userinfo or "\\" in url:
             return None
-        may_have_it = origin(target) == self._origin or self._is_delivery(target)
+        may_have_it = self._is_own(target) or self._is_delivery(target)
         return f"Bearer {self._token}" if may_have_it else None
+
+    def _is_own(self, url: httpx.URL) -> bool:
+        """Below the base URL: beside it on the same host may be somebody else's."""
+        below = url.raw_path.startswith(self._base_path + b"/")
+        return origin(url) == self._origin and below and ".." not in url.path.split("/")
 
     def _is_delivery(self, url: httpx.URL) -> bool:
         scheme, host, port = origin(url)

@@ -50,6 +50,9 @@ _CODES: Mapping[int, str] = {
 _NO_CREDIT = frozenset({"insufficient_user_quota", "pre_consume_token_quota_failed"})
 """Codes of the family that the gateways belong to (one-api, new-api); they come with 403."""
 
+_NO_CHANNEL = "model_not_found"
+"""Of the same family, with 503: nobody behind the gateway runs this model. Waiting would not change it."""
+
 _RESETS_IN = re.compile(r"resets in ~?\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*(s|m)", re.IGNORECASE)
 
 AnyText = TypeVar("AnyText", str, bytes)
@@ -74,6 +77,8 @@ def _of_answer(answer: Answer, *, paid: bool, now: float) -> ThreadreelError:
     status, said = answer.status, _what_it_says(answer)
     if 400 <= status < 500 and said.code in _NO_CREDIT:
         return ProviderRefused("no_credit", status, said.detail)
+    if paid and status == 503 and said.code == _NO_CHANNEL:
+        return ProviderRefused("no_channel", status, said.detail)
     message, wait = f"{status}: {said.detail}", _wait(answer.headers, said, now)
     if status == 429:
         return ProviderBusy(message, retry_after=wait)
