@@ -276,7 +276,8 @@ class _Interrupts:
     async def within(self, seconds: float) -> int:
         """How many there are, at once when a new one comes; 0 where none has come in this time."""
         try:
-            await asyncio.wait_for(self._come.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._come.wait()
         except TimeoutError:
             return 0
         self._come.clear()

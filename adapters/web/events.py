@@ -45,7 +45,9 @@ class Feed:
             while True:
                 await self._look_or_tell()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), LOOK_EVERY)
+                    # not wait_for: on Python 3.11 it can swallow a cancel that comes with the wakening
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._look.wait()
         finally:
             self._open = False
             async with self._newer:

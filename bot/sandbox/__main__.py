@@ -69,7 +69,8 @@ async def _serve(
         print(f"The sandbox is running at {address}", flush=True)  # noqa: T201
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await stop.wait()
             is_orphan = parent_pid is not None and not _is_alive(parent_pid)
             is_idle = idle_exit is not None and sandbox.idle_seconds() > idle_exit
             if is_orphan or is_idle:
