@@ -52,7 +52,7 @@ async def test_a_command_delivers_what_plays(tmp_path: Path, kind: str, command:
     async with rig(tmp_path, kind=kind, make=make) as studio:
         typed = grammar.parse(TYPED[command], studio.core.catalogue)
         names = [str(value) for _, value in typed.options if str(value).endswith(".png")]
-        files = [await studio.core.keep(name, _bytes(_picture(name))) for name in names]
+        files = [await studio.core.keep(name, _bytes(picture(name))) for name in names]
         options = grammar.attach(typed.model, typed.options, files)
         order = Order(ANNA, WALL, typed.command, options, f"board:{command}")
         job = await studio.ended((await studio.core.submit(order)).job, within=50)
@@ -61,7 +61,7 @@ async def test_a_command_delivers_what_plays(tmp_path: Path, kind: str, command:
         assert isinstance(notice, Ready)
         assert [file.media.kind for file in notice.media] == MAKES.get(command, ["image"])
         for file in notice.media:
-            _play(file.path, file.media.kind)
+            play(file.path, file.media.kind)
 
 
 async def test_a_film_is_edited_under_its_mask(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_a_film_is_edited_under_its_mask(tmp_path: Path) -> None:
         assert job.media[0].kind == "video"
 
 
-def _play(path: Path, kind: str) -> None:
+def play(path: Path, kind: str) -> None:
     """Decode it all: it isn't media because of its name."""
     if kind == "image":
         with Image.open(path) as picture:
@@ -85,7 +85,7 @@ def _play(path: Path, kind: str) -> None:
         assert sum(1 for _ in container.decode(stream)) > 1
 
 
-def _picture(name: str) -> bytes:
+def picture(name: str) -> bytes:
     picture = Image.new("RGB", (128, 128), "black" if name == "mask.png" else "skyblue")
     fill = "white" if name == "mask.png" else "brown"
     ImageDraw.Draw(picture).ellipse((40, 40, 90, 90), fill=fill)
