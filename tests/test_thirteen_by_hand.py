@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from adapters.terminal import Exit, Screen, ask
 from bot.jobs import Actor
 from tests.rig import eventually
 from tests.test_thirteen import MAKES, TYPED, picture, play
+
+ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -103,3 +106,21 @@ async def _through_ask(core: Any, command: str, folder: Path) -> None:
 
 def _names(command: str) -> list[str]:
     return re.findall(r"\w+\.png", TYPED[command])
+
+
+async def test_the_command_line_alone_makes_saves_and_says_how_it_went(tmp_path: Path) -> None:
+    for name in _names("inpaint"):
+        (tmp_path / name).write_bytes(picture(name))
+    code = await _typed(tmp_path, "ask", TYPED["inpaint"], "--out", "cat.png")
+    assert code == Exit.DELIVERED
+    play(tmp_path / "cat.png", "image")
+    assert await _typed(tmp_path, "ask", "/inpaint a cat steps:none") == Exit.MISTAKES
+
+
+async def _typed(folder: Path, *arguments: str) -> int:
+    """`threadreel …` in a folder of its own, without settings from outside."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("THREADREEL_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "adapters", *arguments, cwd=folder, env={**environment, "PYTHONPATH": str(ROOT)}
+    )
+    return await asyncio.wait_for(process.wait(), 90)
