@@ -169,7 +169,7 @@ def test_every_dependency_of_the_project_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     pinned = {re.split(r"[\[=]", pin)[0] for pin in pins("requirements.txt")}
     wanted = {re.split(r"[\[<>=]", dependency)[0] for dependency in project["project"]["dependencies"]}
-    assert wanted <= pinned
+    assert {name.replace(".", "-") for name in wanted} <= pinned
     built_by = {re.split(r"[<>=]", dependency)[0] for dependency in project["dependency-groups"]["build"]}
     assert built_by <= {re.split(r"[\[=]", pin)[0] for pin in pins("requirements-build.txt")}
 

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.errors import CannotStart, TryLater
 
@@ -76,9 +77,8 @@ class Folder:
         """A fresh path for something that is being written."""
         return self._drafts / uuid.uuid4().hex
 
-    def write(self) -> Draft:
-        with _disk_errors():
-            return Draft(self)
+    def draft(self) -> Draft:
+        return Draft(self, self.new_draft())
 
     def adopt(self, draft: Path) -> str:
         """Take in a file that somebody else wrote at a `new_draft` path; its digest."""
@@ -140,34 +140,53 @@ class Folder:
 
 
 class Draft:
-    """A file on its way in: `write` its bytes, then `keep` or `drop` it."""
+    """A file on its way in: `write` its bytes, then `keep` or `drop` it.
 
-    def __init__(self, folder: Folder) -> None:
+    Each of these runs in a thread, which goes on when whoever waits for it is cancelled: so they take turns, and
+    what comes after `drop` does nothing.
+    """
+
+    def __init__(self, folder: Folder, path: Path) -> None:
         self._folder = folder
-        self._path = folder.new_draft()
-        self._file = self._path.open("xb")
+        self._path = path
+        self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
+        self._dropped = False
+        self._turn = threading.Lock()
 
     def write(self, data: bytes | bytearray) -> None:
-        with _disk_errors():
-            self._file.write(data)
-        self._hash.update(data)
+        with self._turn, _disk_errors():
+            if self._dropped:
+                return
+            self._opened().write(data)
+            self._hash.update(data)
 
     def keep(self) -> str:
         """Flush it to the disk and put it in its place; its digest."""
-        digest = self._hash.hexdigest()
-        with _disk_errors():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        with self._turn, _disk_errors():
+            digest = self._hash.hexdigest()
+            if self._dropped:
+                return digest
+            file = self._opened()
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
             self._folder.place(self._path, digest)
-        return digest
+            return digest
 
     def drop(self) -> None:
         """Forget what is not kept; harmless after `keep`."""
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._path.unlink(missing_ok=True)
+        with self._turn:
+            self._dropped = True
+            if self._file is not None:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self._file = self._path.open("xb")
+        return self._file
 
 
 def is_digest(text: str) -> bool:

@@ -72,13 +72,13 @@ class Library:
 
     async def keep(self, name: str, chunks: AsyncIterable[bytes]) -> FileRef:
         """Keep a stream of bytes. BadMedia("file_too_large", limit=…); TryLater where the disk is full."""
-        draft = await asyncio.to_thread(self._folder.write)
+        draft = self._folder.draft()
         try:
             async for batch in _batches(self._capped(chunks)):
                 await asyncio.to_thread(draft.write, batch)
             return FileRef(await asyncio.to_thread(draft.keep), tidy_name(name))
         finally:
-            await asyncio.to_thread(draft.drop)
+            await asyncio.shield(asyncio.to_thread(draft.drop))
 
     async def _capped(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         total = 0
