@@ -1,4 +1,4 @@
-"""The façade that adapters call: submit, cancel, again, look, jobs, usage, keep."""
+"""The façade that adapters call: submit, cancel, again, post_again, remove, look, jobs, usage, keep."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bot import policy
 from bot.catalogue import Catalogue, Input, Model, Type, Value, check
 from bot.engine import card_of, notice_of
 from bot.engine.steps import DATA_URI_LIMIT, FREE
-from bot.errors import BadMedia, BadOrder, Problem, Refused, TryLater
-from bot.jobs import Actor, FileRef, Job, JobId, Json, Order, Place, State
+from bot.errors import BadMedia, BadOrder, Problem, Refused, Stale, TryLater
+from bot.jobs import Actor, FileRef, Job, JobId, Json, Order, Place, Posted, State
 from bot.ports import Limit, Look, Submitted
 from bot.providers import Capabilities
 
@@ -30,6 +30,7 @@ class Worker(Protocol):
 
     def accepted(self, job: Job) -> None: ...
     def cancelled(self, job: Job) -> None: ...
+    def waits(self, job: Job) -> None: ...
     def eta(self, job: Job) -> float | None: ...
 
 
@@ -38,6 +39,7 @@ class Idle:
 
     def accepted(self, job: Job) -> None: ...
     def cancelled(self, job: Job) -> None: ...
+    def waits(self, job: Job) -> None: ...
     def eta(self, job: Job) -> float | None:
         return None
 
@@ -94,30 +96,58 @@ class Studio:
         self._admit(order.actor)
         provider = self._provider_of(model)
         checked = check(model, order.options)
+        if problem := policy.adults_only(model, checked, order.for_adults):
+            raise BadOrder([problem])
         inputs = await self._bring_files(model, checked, self._providers[provider])
         return await self._accept(order, model, provider, self._with_seed(model, inputs))
 
     async def again(
-        self, job: JobId, actor: Actor, place: Place, key: str, *, new_seed: bool = False
+        self,
+        job: JobId,
+        actor: Actor,
+        place: Place,
+        key: str,
+        *,
+        new_seed: bool = False,
+        posted: Posted | None = None,
+        for_adults: bool = True,
     ) -> Submitted:
+        if known := await self._store.by_key(key):
+            return Submitted(known, fresh=False)
         earlier = await self._visible(job, actor)
         model = self._catalogue.find(earlier.model)
         self._admit(actor)
         inputs = dict(earlier.inputs)
+        if problem := policy.adults_only(model, inputs, for_adults):
+            raise BadOrder([problem])
         self._still_kept(inputs)
         if new_seed and model.seed_input:
             inputs.pop(model.seed_input.name, None)
-        order = Order(actor, place, earlier.model, (), key)
+        order = Order(actor, place, earlier.model, (), key, posted)
         return await self._accept(order, model, self._provider_of(model), self._with_seed(model, inputs))
 
     async def cancel(self, job: JobId, actor: Actor) -> None:
-        found = await self._visible(job, actor)
-        if (found.actor.platform, found.actor.id) != (actor.platform, actor.id):
-            raise Refused("not_yours")
+        found = await self._own(job, actor)
         can = self._providers.get(found.provider)
         if found.state is State.RUNNING and can is not None and not can.cancel:
             raise Refused("cannot_cancel")
         self._worker.cancelled(await self._store.request_cancel(job, by=actor.name, now=self._now()))
+
+    async def post_again(self, job: JobId, actor: Actor, place: Place) -> None:
+        await self._own(job, actor)
+        try:
+            self._worker.waits(await self._store.redeliver(job, place, self._now()))
+        except Stale as error:
+            raise Refused("not_lost") from error
+
+    async def remove(self, job: JobId, actor: Actor, *, moderates: bool = False) -> Look:
+        found = await (self._visible(job, actor) if moderates else self._own(job, actor))
+        before = await self._look(found)
+        try:
+            await self._store.remove_media(job, by=actor.name)
+        except Stale as error:
+            raise Refused("still_running") from error
+        return before
 
     # -- looking
 
@@ -140,10 +170,22 @@ class Studio:
         return Look(job, card_of(job, self._catalogue), notice)
 
     async def _visible(self, job: JobId, actor: Actor) -> Job:
-        """A job of the same server; another server's is refused like one that never was."""
+        """A job of the same server; another server's is refused like one that never was.
+
+        Who speaks with us alone sees their own jobs of all servers: where a server's place is gone, the
+        result comes to them.
+        """
         found = await self._store.get(job)
-        if found is None or (found.actor.platform, found.actor.server) != (actor.platform, actor.server):
+        if found is None or found.actor.platform != actor.platform:
             raise Refused("not_found")
+        if found.actor.server != actor.server and not (actor.is_alone and found.actor.is_same(actor)):
+            raise Refused("not_found")
+        return found
+
+    async def _own(self, job: JobId, actor: Actor) -> Job:
+        found = await self._visible(job, actor)
+        if not found.actor.is_same(actor):
+            raise Refused("not_yours")
         return found
 
     # -- files

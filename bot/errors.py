@@ -18,6 +18,7 @@ ThreadreelError
 ├── Undeliverable        a place that won't take a post
 │   ├── Denied           not allowed there: never again in that place
 │   ├── Gone             the place is no more
+│   ├── MaybePosted      it may stand there, and nobody can look: never posted again by itself
 │   └── TooLarge         the post must shrink
 └── Stale                nobody: somebody else has moved the job
 """
@@ -179,6 +180,10 @@ class Denied(Undeliverable):
 
 class Gone(Undeliverable):
     """The place is no more, or the bot was removed from it."""
+
+
+class MaybePosted(Undeliverable):
+    """An earlier try may have posted it, and the place can't be looked into."""
 
 
 class TooLarge(Undeliverable):

@@ -59,13 +59,26 @@ AT_PROVIDER = frozenset({State.SUBMITTING, State.RUNNING})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person on a platform; `server` is the guild, workspace or installation they spoke in."""
+    """A person on a platform; `server` is the guild, workspace or installation they spoke in.
+
+    Where a person speaks with the bot alone, on a platform whose private talks belong to no server, `server`
+    is "@" and their id.
+    """
 
     platform: str
     id: str
     name: str
     server: str
     language: str = "en"
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether they speak with the bot alone, outside of all servers."""
+        return self.server.startswith("@")
+
+    def is_same(self, other: Actor) -> bool:
+        """Whether it is the same person, wherever they spoke."""
+        return (self.platform, self.id) == (other.platform, other.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,8 @@ class Order:
 
     `model` is a command ("animate") or "owner/name". `key` is the platform's id of the interaction, prefixed
     with its name: the store keeps it unique, so that an event delivered twice makes one job. `posted` is what
-    already stands in `place` for this job, such as the message that acknowledged the command.
+    already stands in `place` for this job, such as the message that acknowledged the command. `for_adults`:
+    what only adults may see may stand there.
     """
 
     actor: Actor
@@ -95,6 +109,7 @@ class Order:
     options: tuple[Option, ...]
     key: str
     posted: Posted | None = None
+    for_adults: bool = True
 
 
 @dataclass(frozen=True, slots=True)

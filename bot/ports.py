@@ -67,11 +67,15 @@ Notice: TypeAlias = Waiting | Working | Ready | Failed | Cancelled | Unknown
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """A file of a result: `path` on our disk, `name` with its extension, safe on every platform."""
+    """A file of a result: `path` on our disk, `name` with its extension, safe on every platform.
+
+    `link`: where the whole of it is to be had for a while, where this is but a preview of it.
+    """
 
     media: Media
     path: Path
     name: str
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +167,26 @@ class Core(Protocol):
         """Ask for a cancel. Refused("not_found" | "not_yours" | "too_late")."""
 
     async def again(
-        self, job: JobId, actor: Actor, place: Place, key: str, *, new_seed: bool = False
+        self,
+        job: JobId,
+        actor: Actor,
+        place: Place,
+        key: str,
+        *,
+        new_seed: bool = False,
+        posted: Posted | None = None,
+        for_adults: bool = True,
     ) -> Submitted:
-        """The same inputs as a new job."""
+        """The same inputs as a new job. `key`, `posted` and `for_adults` as those of an Order."""
+
+    async def post_again(self, job: JobId, actor: Actor, place: Place) -> None:
+        """Put a result that no place took into this one. Refused("not_found" | "not_yours" | "not_lost")."""
+
+    async def remove(self, job: JobId, actor: Actor, *, moderates: bool = False) -> Look:
+        """Forget the result of an ended job: its owner may, and who moderates the server. The job as it was.
+
+        Its messages are left to the adapter. Refused("not_found" | "not_yours" | "still_running").
+        """
 
     async def look(self, job: JobId, actor: Actor) -> Look:
         """The job as it stands. Refused("not_found")."""

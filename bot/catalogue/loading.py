@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from bot.catalogue import values
 from bot.catalogue.nearest import nearest
-from bot.catalogue.schema import Input, Model, Shape, Type
+from bot.catalogue.schema import Input, Kind, Model, Shape, Type
 from bot.errors import BadOrder, Problem
 
 ENDPOINTS = ("version", "model")
@@ -37,6 +37,14 @@ class Catalogue:
     def commands(self) -> tuple[str, ...]:
         """The commands without their slash."""
         return tuple(model.command for model in self.models)
+
+    def taking(self, kind: Kind) -> list[Model]:
+        """The models that work on a single file of this kind."""
+        return [model for model in self.models if model.input_for(kind) is not None]
+
+    def next_steps(self, kind: Kind) -> list[Model]:
+        """The few of them that are offered under a result of this kind, in the order of offering."""
+        return sorted((model for model in self.taking(kind) if model.step), key=lambda model: model.step)
 
     def find(self, word: str) -> Model:
         """The model of "animate", "/animate" or "owner/name", in any case; else BadOrder(unknown_command)."""
@@ -167,6 +175,8 @@ def _input_faults(entry: Input) -> Iterator[tuple[str, str]]:
         yield "ours", f"{', '.join(sorted(unknown))}: no bound of that name"
     if not all(_has_type(entry, choice) for choice in entry.choices):
         yield "choices", f"must be of type {entry.type}"
+    if entry.adults and entry.type is not Type.BOOLEAN:
+        yield "adults", "must be yes or no"
     if entry.always and entry.default is None:
         yield "always", "needs a default to send"
     if entry.default is not None and not _is_valid(entry, entry.default):

@@ -65,7 +65,7 @@ class Input:
     `max_items` in files. `accepts` holds the kinds that a file may be. `words`: the text is a list of these,
     separated by commas, exactly so (a model that does not trim). `always` sends the default even when nobody
     gave a value. `main` marks the one that takes text typed without a key. `advanced` puts it behind "more
-    options".
+    options". `adults`: with "yes" the result may be what only adults may see.
     `ours` names the bounds that the model's own schema does not set: we do, so that nobody orders a monster.
     `unverified`: what facts about it nobody could check.
     """
@@ -88,6 +88,7 @@ class Input:
     always: bool = False
     main: bool = False
     advanced: bool = False
+    adults: bool = False
     ours: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
 
@@ -107,7 +108,8 @@ class Model:
 
     `endpoint` and `gateway_endpoint`: "version" posts to /predictions, "model" to
     /models/{owner}/{name}/predictions.
-    `order` is its place in lists, smallest first. `sources` are the public pages that its facts come from.
+    `order` is its place in lists, smallest first; `step` its place among the next steps that are offered
+    under a result, 0 where it is none. `sources` are the public pages that its facts come from.
     """
 
     command: str
@@ -127,6 +129,7 @@ class Model:
     notes: str = ""
     unverified: str = ""
     order: int = 0
+    step: int = 0
     sources: tuple[str, ...] = ()
 
     @property
@@ -145,6 +148,14 @@ class Model:
         """Every key that this model's inputs answer to, aliases first."""
         yield from (entry.alias for entry in self.inputs)
         yield from (entry.name for entry in self.inputs if entry.name != entry.alias)
+
+    def input_for(self, kind: Kind) -> Input | None:
+        """What takes a file of this kind, where no other file is needed: a required input, else the first."""
+        needed = [entry for entry in self.inputs if entry.is_file and entry.required]
+        fitting = [entry for entry in self.inputs if entry.is_file and kind in entry.accepts]
+        if len(needed) > 1 or not set(needed) <= set(fitting):
+            return None
+        return next(iter(needed or fitting), None)
 
     @property
     def main_input(self) -> Input | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -60,6 +61,8 @@ def notice_of(
             return Waiting(ahead, eta, job.code)
         case None:
             return Working(job.progress, eta)
+        case Outcome.READY if job.code == "removed":
+            return Failed("removed", job.facts, job.cost)
         case Outcome.READY:
             return _ready(job, catalogue, library)
         case Outcome.FAILED:
@@ -162,6 +165,11 @@ class Cards:
         """It is over: whoever comes late with older news is not heard."""
         self._ended.append(job)
         self.forget(job)
+
+    def reopen(self, job: JobId) -> None:
+        """What was over begins anew."""
+        with contextlib.suppress(ValueError):
+            self._ended.remove(job)
 
     def forget(self, job: JobId) -> None:
         """What stood in its place is of no use any more."""

@@ -129,6 +129,10 @@ class Engine:
             self._sweeps[job.provider].cancel(job.id)
         self._wanted.set()
 
+    def waits(self, job: Job) -> None:
+        """What had ended is to be delivered after all: it is due, and the clock finds it."""
+        self._cards.reopen(job.id)
+
     def eta(self, job: Job) -> float | None:
         """Seconds that a running job may still take, from what was learned; None where nothing was."""
         if job.submitted_at is None:

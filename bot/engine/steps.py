@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import random
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
@@ -35,15 +37,17 @@ from bot.errors import (
     Denied,
     Gone,
     LostAnswer,
+    MaybePosted,
     NotAPrediction,
     ProviderBusy,
     ProviderRefused,
     TooLarge,
     TryLater,
+    Undeliverable,
 )
 from bot.jobs import Job, JobId, Json, Media, Outcome, Output, State, platform_of
 from bot.pacing import backoff
-from bot.ports import Notice, Platform, Ready
+from bot.ports import Failed, MediaFile, Notice, Platform, Ready
 from bot.providers import Client, Prediction, Status
 from bot.sweep import time_taken
 
@@ -362,42 +366,63 @@ class Steps:
                 return await self._elsewhere(job, platform)
         except (Denied, Gone):
             return Nowhere("place_gone")
+        except MaybePosted:
+            return Nowhere("maybe_posted")
         except (TooLarge, BadMedia):
-            return Nowhere("too_large")
+            return await self._say_too_large(job)
         except Busy as error:
             wait = error.retry_after
             return Again(backoff(job.tries, self._rng) if wait is None else wait)
 
     async def _post(self, job: Job, notice: Notice) -> Mapping[str, Json]:
-        """Post it; where the place says that a file is too large, once more with smaller ones."""
-        try:
-            return await self._cards.post(job, notice)
-        except TooLarge as error:
-            if not isinstance(notice, Ready):
-                raise
-            return await self._cards.post(job, await self._fitted(notice, error.limit))
+        """Post it; where the place says that a file is too large, again with smaller ones.
+
+        A place finds out what it takes by trying: it may say a smaller limit next time.
+        """
+        fitted, limit = notice, sys.maxsize
+        while True:
+            try:
+                return await self._cards.post(job, fitted)
+            except TooLarge as error:
+                if not isinstance(notice, Ready) or error.limit >= limit:
+                    raise
+                limit = error.limit
+            fitted = await self._fitted(notice, limit)
 
     async def _fitted(self, notice: Ready, limit: int) -> Ready:
         """The same result with every file under `limit` bytes. Raises TooLarge where one can't be."""
-        files = []
-        for file in notice.media:
+        return replace(notice, media=tuple([await self._smaller(file, limit) for file in notice.media]))
+
+    async def _smaller(self, file: MediaFile, limit: int) -> MediaFile:
+        """A smaller rendition; else a preview with a link to the whole, where the world can reach us."""
+        link = None
+        try:
             digest = await self._library.fit(file.media.digest, limit, kind=file.media.kind)
-            if digest == file.media.digest:
-                files.append(file)
-                continue
-            probed = await self._library.probe(digest)
-            media = replace(
-                file.media,
-                digest=digest,
-                kind=probed.kind.value,
-                mime=probed.mime,
-                size=probed.size,
-                width=probed.width,
-                height=probed.height,
-            )
-            path = self._library.path(digest) or Path()
-            files.append(replace(file, media=media, path=path, name=_renamed(file.name, probed.extension)))
-        return replace(notice, media=tuple(files))
+        except TooLarge:
+            if self._link is None:
+                raise
+            digest = await self._library.preview(file.media.digest, limit)
+            link = self._link(file.media.digest)
+        if digest == file.media.digest:
+            return file
+        probed = await self._library.probe(digest)
+        media = replace(
+            file.media,
+            digest=digest,
+            kind=probed.kind.value,
+            mime=probed.mime,
+            size=probed.size,
+            width=probed.width,
+            height=probed.height,
+        )
+        path = self._library.path(digest) or Path()
+        return replace(file, media=media, path=path, name=_renamed(file.name, probed.extension), link=link)
+
+    async def _say_too_large(self, job: Job) -> Fate:
+        """Nothing of it fits: the words take its place, and the result is kept for another one."""
+        with contextlib.suppress(Undeliverable):
+            await self._cards.post(job, Failed("too_large_here", {}, job.cost))
+        return Nowhere("too_large")
 
     async def _elsewhere(self, job: Job, platform: Platform) -> Fate:
         place = await platform.fallback(job.place, job.actor)

@@ -142,8 +142,8 @@ class Folder:
 class Draft:
     """A file on its way in: `write` its bytes, then `keep` or `drop` it.
 
-    Each of these runs in a thread, which goes on when whoever waits for it is cancelled: so they take turns, and
-    what comes after `drop` does nothing.
+    Each of these runs in a thread, which goes on when whoever waits for it is cancelled: so they take turns,
+    and what comes after `drop` does nothing.
     """
 
     def __init__(self, folder: Folder, path: Path) -> None:

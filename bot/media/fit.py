@@ -59,6 +59,21 @@ def fit(path: str, target: str, limit: int, kind: str) -> dict[str, Any]:
     return {}
 
 
+def preview(path: str, target: str, limit: int) -> dict[str, Any]:
+    """Write one picture of a picture or film, of at most `limit` bytes. TooLarge where there is none."""
+    with open_picture(path) as picture:
+        if picture is not None:
+            _fit_picture(picture, target, limit)
+            return {}
+    with open_container(path) as container:
+        stream = film_of(container)
+        frame = next(container.decode(stream), None) if stream else None
+        if frame is None:
+            raise TooLarge(limit)
+        _fit_picture(Image.fromarray(frame.to_ndarray(format="rgb24")), target, limit)
+    return {}
+
+
 # -- pictures
 
 _SCALES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1)

@@ -142,17 +142,28 @@ class Library:
         path = self._kept(digest)
         if path.stat().st_size <= limit:
             return digest
-        variant = f"{Kind(kind)}-{limit}"
+        return await self._rendition(digest, f"{Kind(kind)}-{limit}", "fit", path, limit, Kind(kind))
+
+    async def preview(self, digest: str, limit: int) -> str:
+        """The digest of one picture that stands for a picture or film, of at most `limit` bytes.
+
+        TooLarge(limit) where there is none to show, as of a sound.
+        """
+        return await self._rendition(digest, f"preview-{limit}", "preview", self._kept(digest), limit)
+
+    async def _rendition(
+        self, digest: str, variant: str, task: str, path: Path, limit: int, *more: str
+    ) -> str:
         made = await asyncio.to_thread(self._folder.rendition, digest, variant)
         if made is None:
-            made = await self._make_rendition(path, limit, Kind(kind))
+            made = await self._make_rendition(task, path, limit, *more)
             await asyncio.to_thread(self._folder.remember_rendition, digest, variant, made)
         return made
 
-    async def _make_rendition(self, path: Path, limit: int, kind: Kind) -> str:
+    async def _make_rendition(self, task: str, path: Path, limit: int, *more: str) -> str:
         draft = self._folder.new_draft()
         try:
-            await self._pool.run("fit", str(path), str(draft), limit, kind, seconds=self._patience.fit)
+            await self._pool.run(task, str(path), str(draft), limit, *more, seconds=self._patience.fit)
             return await asyncio.to_thread(self._folder.adopt, draft)
         except (WorkerDied, TimeoutError) as error:
             raise TooLarge(limit) from error

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from bot.errors import BadMedia, TooLarge
-from bot.media.fit import fit
+from bot.media.fit import fit, preview
 from bot.media.probe import probe
 
 READY = "ready"
@@ -24,7 +24,7 @@ READY = "ready"
 _MEMORY_BYTES = 4 << 30
 _NICENESS = 10
 
-_TASKS: Mapping[str, Callable[..., Mapping[str, Any]]] = {"probe": probe, "fit": fit}
+_TASKS: Mapping[str, Callable[..., Mapping[str, Any]]] = {"probe": probe, "fit": fit, "preview": preview}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Delete,
     Insert,
@@ -213,6 +214,22 @@ def redeliver() -> Update:
         update(jobs)
         .where(jobs.c.id == bindparam("the_id"), jobs.c.state == State.UNDELIVERED.value)
         .values(code=case((jobs.c.outcome == Outcome.READY.value, null()), else_=jobs.c.code))
+        .returning(*job_columns)
+    )
+
+
+@cache
+def remove_media() -> Update:
+    """The result of an ended job is to be forgotten; what failed keeps its reason."""
+    ended = sorted(set(State) - OPEN)
+    ready = jobs.c.outcome == Outcome.READY.value
+    return (
+        update(jobs)
+        .where(jobs.c.id == bindparam("the_id"), jobs.c.state.in_(ended))
+        .values(
+            code=case((ready, "removed"), else_=jobs.c.code),
+            facts=case((ready, bindparam("the_facts", type_=JSON)), else_=jobs.c.facts),
+        )
         .returning(*job_columns)
     )
 

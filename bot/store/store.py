@@ -265,6 +265,11 @@ class Store:
         }
         return await self._database.write(partial(_moved, queries.redeliver(), values))
 
+    async def remove_media(self, job_id: JobId, by: str) -> Job:
+        """Forget the result of an ended job, for good. Stale where it has not ended."""
+        values = {"the_id": job_id, "the_facts": {"by": by}, "outputs": [], "media": []}
+        return await self._database.write(partial(_moved, queries.remove_media(), values))
+
     async def _move(self, job: Job, origins: Collection[State], to: State | None, **values: Json) -> Job:
         move = _move_of(job, origins, to, **values)
         return await self._database.write(partial(_moved, queries.move(), move))
