@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+import string
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 
 from adapters import words
 from adapters.words.templates import words_of
+from adapters.words.translated import translations
 from bot.catalogue import check, load
 from bot.catalogue.schema import Kind, Type
 from bot.errors import BadOrder, ForPerson, Problem, Refused
@@ -159,6 +163,20 @@ def test_every_language_says_the_same_codes_with_facts_that_english_knows(langua
     assert words_of(language).codes() == words_of("en").codes()
 
 
+@pytest.mark.parametrize("language", words.languages())
+def test_every_language_tells_the_same_facts_written_in_the_same_way(language: str) -> None:
+    english, other = words_of("en").sections, words_of(language).sections
+    for section, known in english.items():
+        for code, templates in known.items():
+            told = [facts_of(template) for template in other[section][code]]
+            assert told == [facts_of(template) for template in templates], f"{section}.{code}"
+
+
+def facts_of(template: str) -> set[tuple[str, str | None]]:
+    """The facts of a template, each with how it is written."""
+    return {(name, spec) for _, name, spec, _ in string.Formatter().parse(template) if name}
+
+
 def test_a_language_that_nobody_translated_is_english() -> None:
     assert words.say("refused.not_yours", {}, "tlh-KL") == words.say("refused.not_yours", {}, "en")
     assert words.say("refused.not_yours", {}, "../en") == words.say("refused.not_yours", {}, "en")
@@ -263,6 +281,122 @@ def test_the_reason_of_a_dead_link_is_told() -> None:
     assert "404" in words.problem(Problem("dead_link", "image", {"status": 404}))
 
 
+# -- in Chinese
+
+
+SENTENCES = (
+    "problem",
+    "refused",
+    "failed",
+    "unknown",
+    "undelivered",
+    "waiting",
+    "terminal",
+    "notice",
+    "paid",
+)
+
+
+def test_chinese_sentences_end_as_such_and_are_joined_without_blanks() -> None:
+    for section in SENTENCES:
+        for code, templates in words_of("zh").sections[section].items():
+            for template in templates:
+                assert template.endswith(("。", "？", "。{paid}")), f"{section}.{code}"
+                assert not re.search("[，。；：？（）、] | [，。；：？（）、]", template), f"{section}.{code}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/animate end:x", "缺少 start：动画开始时的画面。"),
+        ("/animate prompt_start: end:x", "缺少 prompt_start：动画开始时的画面。"),
+        ("/animate start:a end:b fps:99", "fps：99 太大；可以是 1 到 50。"),
+        ("/animate start:a end:b fps:ten", "fps：“ten”不合适；应填：整数。"),
+        (
+            "/animate start:a end:b width:500",
+            "width：不能选“500”；是不是想选 512？可以选 128、256、512、768 或 1024。",
+        ),
+        ("/erase", "缺少 image：要清理的图片，最好是正方形。"),
+    ],
+)
+def test_mistakes_are_told_in_chinese(typed: str, said: str) -> None:
+    order = parse(typed, load())
+    with pytest.raises(BadOrder) as caught:
+        check(order.model, order.options)
+    assert words.refusal(caught.value, "zh-CN", order.model) == said
+
+
+def test_help_is_left_out_where_it_is_known_in_english_only() -> None:
+    missing = Problem("missing", "start", {"help": "What the animation starts from"})
+    assert words.problem(missing, "zh") == "缺少 start。"
+    assert (
+        words.problem(Problem("missing", "nobody", missing.facts), "zh", load().find("draw"))
+        == "缺少 nobody。"
+    )
+
+
+@pytest.mark.parametrize(
+    ("notice", "said"),
+    [
+        (
+            Waiting(3, 12, "provider_down"),
+            "连接不上服务商；恢复后会自动继续。前面还有 3 个任务。大约还要 12 秒。",
+        ),
+        (Working(0.424, 200.2), "正在生成：42%。大约还要 3 分 20 秒。"),
+        (Ready((), 3900, Decimal("0.0123")), "已完成，用时 1 小时 5 分钟。费用：$0.0123。"),
+        (Failed("expired", {}, Decimal(0)), "还没来得及取回，结果就已经不在了。没有产生费用。请重新运行。"),
+        (
+            Failed("model_failed", {"message": "显存不足。"}, None),
+            "模型出错了：显存不足。可能产生了费用，目前还无法确定。请再试一次，或换一些选项。",
+        ),
+        (Cancelled("小安", Decimal("0.02")), "已取消（操作者：小安）。费用：$0.02。"),
+    ],
+)
+def test_notices_in_chinese(notice: Notice, said: str) -> None:
+    assert words.notice(notice, "zh") == said
+
+
+def test_lists_in_chinese() -> None:
+    accepts = Problem("wrong_kind", "refs", {"accepts": ["image", "video"], "kind": "audio"})
+    assert words.problem(accepts, "zh") == "refs 需要图片或视频；这是音频。"
+    many = Problem("unknown_option", "x", {"known": tuple("abcdefghijklmnopqrst")})
+    assert words.problem(many, "zh").endswith("m、n、o、p 等。")
+
+
+# -- the catalogue
+
+TRANSLATED = [language for language in words.languages() if language != "en"]
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_language_has_all_that_the_catalogue_says_and_nothing_else(language: str) -> None:
+    said = translations(language)
+    assert list(said) == list(load().commands())
+    for model in load():
+        texts = {"title", "summary", "inputs"} | ({"notes"} if model.notes else set())
+        assert said[model.command].keys() == texts, model.command
+        assert list(said[model.command]["inputs"]) == [entry.alias for entry in model.inputs], model.command
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_what_is_said_of_a_model_fits_into_a_description(language: str) -> None:
+    for model in load():
+        assert 0 < len(words.model_title(model, language)) <= 100
+        assert 0 < len(words.model_summary(model, language)) <= 100
+        for entry in model.inputs:
+            assert 0 < len(words.input_help(model, entry, language)) <= 100
+            assert not words.input_help(model, entry, language).endswith((".", "。"))
+
+
+def test_a_model_that_nobody_translated_is_told_in_english() -> None:
+    model = replace(load().find("animate"), command="own")
+    for language in ("zh", "en", "tlh", "../en"):
+        assert words.model_title(model, language) == model.title
+        assert words.model_summary(model, language) == model.summary
+        assert words.model_notes(model, language) == model.notes
+        assert words.input_help(model, model.inputs[0], language) == "What the animation starts from"
+
+
 # -- other people's text
 
 
@@ -328,6 +462,21 @@ def test_saying_something_never_raises(code: str, facts: dict[str, str]) -> None
 )
 def test_how_long_it_lasts(seconds: float, said: str) -> None:
     assert words.lasting(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 秒"),
+        (0.44, "0.4 秒"),
+        (59.6, "1 分钟"),
+        (200, "3 分 20 秒"),
+        (3600, "1 小时"),
+        (3900, "1 小时 5 分钟"),
+    ],
+)
+def test_how_long_it_lasts_in_chinese(seconds: float, said: str) -> None:
+    assert words.lasting(seconds, "zh") == said
 
 
 @pytest.mark.parametrize(

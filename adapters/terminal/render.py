@@ -88,7 +88,7 @@ def jobs_table(looks: Sequence[Look], *, now: float, language: str = "en") -> Ta
         cost = words.money(look.job.cost, language) if isinstance(look.notice, Ready) else ""
         table.add_row(
             Text(look.job.id),
-            Text(words.lasting(max(now - look.card.created_at, 0))),
+            Text(words.lasting(max(now - look.card.created_at, 0), language)),
             Text(words.state(look.notice, language)),
             Text(cost),
             Text(words.clean(look.card.text, COMMAND_WIDTH), overflow="fold"),

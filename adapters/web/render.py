@@ -41,7 +41,7 @@ def result(about: Card, ready: Ready, title: str) -> Json:
     return {
         **_about(about, title),
         "media": _media(ready, about),
-        "took": words.lasting(ready.took) if ready.took is not None else None,
+        "took": words.lasting(ready.took, about.actor.language) if ready.took is not None else None,
         "cost": words.money(ready.cost, about.actor.language),
     }
 
@@ -171,7 +171,7 @@ def mistakes(error: ForPerson, model: Model | None, language: str) -> Json:
     """What was wrong, as lines, each with the field that it belongs to."""
     problems = error.problems if isinstance(error, BadOrder) else ()
     return {
-        "error": words.refusal(error, language),
+        "error": words.refusal(error, language, model),
         "problems": [_problem(problem, model, language) for problem in problems],
     }
 
@@ -181,5 +181,5 @@ def _problem(problem: Problem, model: Model | None, language: str) -> Json:
     return {
         "code": problem.code,
         "option": entry.alias if entry else problem.option,
-        "text": words.problem(problem, language),
+        "text": words.problem(problem, language, model),
     }

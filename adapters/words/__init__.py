@@ -1,7 +1,8 @@
 """Codes and facts -> sentences, shared by all adapters.
 
-text.py       somebody's text and figures, as they may stand in a sentence
-templates.py  the sentences of one language, read from its TOML file
+text.py        somebody's text and figures, as they may stand in a sentence
+templates.py   the sentences of one language, read from its TOML file
+translated.py  the catalogue's titles, summaries and help in one language, read from catalogue/
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
-from adapters.words.templates import languages, words_of
-from adapters.words.text import clean, lasting, size
+from adapters.words.templates import known_language, languages, words_of
+from adapters.words.text import clean, size
+from adapters.words.translated import input_help, model_notes, model_summary, model_title
+from bot.catalogue import Model
 from bot.errors import BadOrder, ForPerson, Problem, Refused
 from bot.ports import Cancelled, Failed, Notice, Ready, Unknown, Waiting, Working
 
 __all__ = [
     "clean",
+    "input_help",
     "languages",
     "lasting",
+    "model_notes",
+    "model_summary",
+    "model_title",
     "money",
     "notice",
     "paid",
@@ -47,19 +54,21 @@ def say(code: str, facts: Mapping[str, Any], language: str = "en") -> str:
     return fallback or clean(name)
 
 
-def problem(problem: Problem, language: str = "en") -> str:
-    """One mistake in an order, on one line."""
+def problem(problem: Problem, language: str = "en", model: Model | None = None) -> str:
+    """One mistake in an order, on one line. `model` is what was ordered: its help is told in the language."""
     facts = dict(problem.facts)
+    if "help" in facts:
+        facts["help"] = _help(problem, language, model)
     if problem.option is not None:
         facts["option"] = problem.option
     return say(f"problem.{_precisely(problem.code, facts)}", facts, language)
 
 
-def refusal(error: ForPerson, language: str = "en") -> str:
+def refusal(error: ForPerson, language: str = "en", model: Model | None = None) -> str:
     """What is wrong with what was asked: one line, or one for each mistake of a BadOrder."""
     match error:
         case BadOrder():
-            return "\n".join(problem(one, language) for one in error.problems)
+            return "\n".join(problem(one, language, model) for one in error.problems)
         case Refused(code="too_late", facts={"state": "done" | "undelivered"}):
             return say("refused.too_late_done", error.facts, language)
         case Refused():
@@ -75,7 +84,7 @@ def notice(notice: Notice, language: str = "en") -> str:
             return _waiting(notice, language)
         case Working(fraction, eta):
             working = say("notice.working", {"fraction": fraction}, language)
-            return f"{working} {_left(eta, language)}".strip()
+            return words_of(language).together(working, _left(eta, language))
         case Ready():
             return _ready(notice, language)
         case Failed(code, facts, cost):
@@ -91,6 +100,14 @@ def notice(notice: Notice, language: str = "en") -> str:
 def state(notice: Notice, language: str = "en") -> str:
     """How a job stands, in one word."""
     return say(f"state.{type(notice).__name__.lower()}", {}, language)
+
+
+def _help(problem: Problem, language: str, model: Model | None) -> str | None:
+    """What the option is; None where that is known in another language only."""
+    entry = model.input(problem.option) if model and problem.option else None
+    if model and entry:
+        return input_help(model, entry, language)
+    return problem.facts["help"] if known_language(language) == "en" else None
 
 
 def _precisely(code: str, facts: Mapping[str, Any]) -> str:
@@ -117,7 +134,7 @@ def _waiting(notice: Waiting, language: str) -> str:
             sentences.append(say("notice.ahead_1", {}, language))
         case ahead:
             sentences.append(say("notice.ahead", {"ahead": ahead}, language))
-    return " ".join([*sentences, _left(notice.eta, language)]).strip()
+    return words_of(language).together(*sentences, _left(notice.eta, language))
 
 
 def _left(eta: float | None, language: str) -> str:
@@ -128,7 +145,16 @@ def _ready(notice: Ready, language: str) -> str:
     ready = say("notice.ready", {"took": notice.took}, language)
     if not notice.cost:
         return ready
-    return f"{ready} {say('notice.ready_cost', {'cost': money(notice.cost, language)}, language)}"
+    cost = say("notice.ready_cost", {"cost": money(notice.cost, language)}, language)
+    return words_of(language).together(ready, cost)
+
+
+# -- figures
+
+
+def lasting(seconds: float, language: str = "en") -> str:
+    """12 s, 3 min 20 s, 1 h 5 min."""
+    return words_of(language).lasting(seconds)
 
 
 # -- money

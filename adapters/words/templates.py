@@ -12,10 +12,13 @@ from functools import cache
 from importlib import resources
 from typing import Any, TypeAlias
 
-from adapters.words.text import LONG, clean, lasting, size
+from adapters.words.text import LONG, clean, size, span
 
 LISTED = 16
 """Entries of a list that are told."""
+
+STOPS = ".。"
+"""Ends of somebody's sentence, which the sentence round it brings itself."""
 
 Templates: TypeAlias = "tuple[str, ...]"
 
@@ -38,6 +41,18 @@ class Words:
             if _facts_of(template) <= there.keys():
                 return " ".join(_Formatter(self).vformat(template, (), there).split())
         return None
+
+    def lasting(self, seconds: float) -> str:
+        """12 s, 3 min 20 s, 1 h 5 min."""
+        return self.sentence("time", "lasting", span(seconds)) or ""
+
+    def together(self, *sentences: str) -> str:
+        """Sentences one after the other, without the empty ones."""
+        return self.joint("sentences").join(filter(None, sentences))
+
+    def joint(self, name: str) -> str:
+        """What stands between the parts of a list or between sentences, with its blanks."""
+        return self.sections["list"][name][0]
 
 
 def _is_empty(value: Any) -> bool:
@@ -70,21 +85,23 @@ def _quoted(_: Words, value: Any) -> str:
 
 
 def _long(_: Words, value: Any) -> str:
-    return clean(value, LONG).rstrip(".")
+    return clean(value, LONG).rstrip(STOPS)
 
 
 def _lower(_: Words, value: Any) -> str:
-    text = clean(value).rstrip(".")
-    return text[:1].lower() + text[1:]
+    text = clean(value).rstrip(STOPS)
+    first = text.partition(" ")[0]
+    # "LoRA" and "FILM" are written so wherever they stand.
+    return text if any(letter.isupper() for letter in first[1:]) else text[:1].lower() + text[1:]
 
 
 def _listed(joint: str) -> Callable[[Words, Any], str]:
     def write(words: Words, value: Any) -> str:
         items = [_number(words, item) for item in value]
+        comma = words.joint("comma")
         if len(items) > LISTED:
-            return ", ".join(items[:LISTED]) + " …"
-        last = f" {words.sections['list'][joint][0]} "
-        return last.join(filter(None, (", ".join(items[:-1]), items[-1])))
+            return comma.join(items[:LISTED]) + words.joint("more")
+        return words.joint(joint).join(filter(None, (comma.join(items[:-1]), items[-1])))
 
     return write
 
@@ -95,12 +112,12 @@ def _type(words: Words, value: Any) -> str:
 
 def _kinds(words: Words, value: Any) -> str:
     kinds = [value] if isinstance(value, str) else list(value)
-    return _listed("or")(words, [words.sentence("kind", str(kind), {}) or clean(kind) for kind in kinds])
+    return _listed("kinds")(words, [words.sentence("kind", str(kind), {}) or clean(kind) for kind in kinds])
 
 
 def _fields(_: Words, value: Any) -> str:
     """What a provider says of each input, by its name."""
-    return clean("; ".join(f"{name}: {said}" for name, said in value.items()), LONG).rstrip(".")
+    return clean("; ".join(f"{name}: {said}" for name, said in value.items()), LONG).rstrip(STOPS)
 
 
 def _clock(_: Words, value: Any) -> str:
@@ -119,7 +136,7 @@ FORMATS: Mapping[str, Callable[[Words, Any], str]] = {
     "fields": _fields,
     "clock": _clock,
     "size": lambda _, value: size(value),
-    "lasting": lambda _, value: lasting(value),
+    "lasting": Words.lasting,
     "percent": lambda _, value: f"{value:.0%}",
 }
 
@@ -134,10 +151,14 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml")))
 
 
-def words_of(language: str) -> Words:
-    """A language's words: "de-AT" is taken for "de"; English for what nobody has translated."""
+def known_language(language: str) -> str:
+    """One that there are words in: "zh-CN" is taken for "zh"; English for what nobody has translated."""
     name = re.split("[-_]", language.lower())[0]
-    return _read(name if name in languages() else "en")
+    return name if name in languages() else "en"
+
+
+def words_of(language: str) -> Words:
+    return _read(known_language(language))
 
 
 @cache

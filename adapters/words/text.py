@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 SHORT = 80
 """Characters of somebody's text within a sentence."""
@@ -32,16 +33,17 @@ def _blank(match: re.Match[str]) -> str:
     return " " if unicodedata.category(match[0]) in ("Cc", "Zl", "Zp") else ""
 
 
-def lasting(seconds: float) -> str:
-    """12 s, 3 min 20 s, 1 h 5 min."""
+def span(seconds: float) -> Mapping[str, int | str]:
+    """The parts of a time that are told: {"s": "0.4"}, {"min": 3, "s": 20}, {"h": 1, "min": 5}, {"h": 1}."""
     if seconds < 9.95:
-        return f"{max(seconds, 0):.1f}".removesuffix(".0") + " s"
+        return {"s": f"{max(seconds, 0):.1f}".removesuffix(".0")}
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s".removesuffix(" 0 s")
-    return f"{whole // 3600} h {whole % 3600 // 60} min".removesuffix(" 0 min")
+        return {"s": whole}
+    parts = {"min": whole // 60, "s": whole % 60}
+    if whole >= 3600:
+        parts = {"h": whole // 3600, "min": whole % 3600 // 60}
+    return {unit: count for unit, count in parts.items() if count}
 
 
 def size(count: float) -> str:
