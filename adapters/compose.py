@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from adapters.discord import Discord
 from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
 from adapters.sandbox_process import running_sandbox
 from adapters.terminal import Terminal
@@ -48,6 +49,7 @@ class Installation:
     store: Store
     library: Library
     clients: Mapping[str, Client]
+    platforms: Mapping[str, Platform]
     web: Web
     core: Studio
     engine: Engine | None
@@ -103,6 +105,10 @@ async def installation(
             store, catalogue, library, settings=settings.web, public_url=settings.http.public_url, now=now
         )
         platforms: dict[str, Platform] = {"web": web, "terminal": Terminal()}
+        if settings.discord.token is not None:
+            discord = Discord(settings.discord, catalogue, folder=settings.media.folder, now=now)
+            stack.push_async_callback(discord.aclose)
+            platforms[discord.name] = discord
         engine = None
         if has_engine:
             engine = Engine(
@@ -129,7 +135,9 @@ async def installation(
             now=now,
             rng=rng,
         )
-        yield Installation(settings, catalogue, store, library, clients, web, core, engine, links, now)
+        yield Installation(
+            settings, catalogue, store, library, clients, platforms, web, core, engine, links, now
+        )
 
 
 def address_note(settings: Settings) -> Path:

@@ -14,6 +14,7 @@ from bot.config import Settings
 from bot.errors import CannotStart
 from bot.housekeeping import keep_tidy
 from bot.http import Site, make_app, serve, signed_files
+from bot.ports import Core, Platform
 
 GRACE = 10.0
 """Seconds that steps under way have to finish once it is told to stop."""
@@ -61,7 +62,7 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
         raise CannotStart("Another process runs the engine.")
     engine = asyncio.create_task(running.engine.run())
     others = [
-        asyncio.create_task(running.web.run(running.core)),
+        *(asyncio.create_task(_listening(one, running.core)) for one in running.platforms.values()),
         asyncio.create_task(
             keep_tidy(
                 running.store,
@@ -80,6 +81,16 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
         for task in (engine, *others):
             task.cancel()
         await asyncio.gather(engine, *others, return_exceptions=True)
+
+
+async def _listening(platform: Platform, core: Core) -> None:
+    """One platform that fails must not be missed for ever, and must not take the others with it."""
+    while True:
+        try:
+            return await platform.run(core)
+        except Exception:
+            log.exception("A platform failed and is started anew", action="platform_failed", of=platform.name)
+            await asyncio.sleep(5)
 
 
 async def _listen(running: Installation, *, any_port: bool) -> Site:
@@ -106,7 +117,7 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
 
 
 def _tell_what_is_not_served(settings: Settings) -> None:
-    for name, token in (("discord", settings.discord.token), ("slack", settings.slack.bot_token)):
+    for name, token in (("slack", settings.slack.bot_token),):
         if token is not None:
             log.warning(
                 "Configured, but this version does not speak it yet", action="not_served", platform=name

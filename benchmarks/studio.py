@@ -32,6 +32,7 @@ class Notes:
     """A platform without a network: it notes when each result came."""
 
     name: str = "notes"
+    every: float = 0.0
     arrivals: dict[str, float] = field(default_factory=dict)
 
     async def run(self, core: Core) -> None:

@@ -106,9 +106,10 @@ Save: TypeAlias = Callable[[Posted], Awaitable[None]]
 
 
 class Platform(Protocol):
-    """What the core asks of a platform."""
+    """What the core asks of a platform. `every`: the least seconds between two edits of one card."""
 
     name: str
+    every: float
 
     async def run(self, core: Core) -> None:
         """Listen until cancelled."""

@@ -24,7 +24,7 @@ from bot.jobs import Actor, Job, JobId, Option, Order, Place, Posted, State
 from bot.links import Links
 from bot.media import Library
 from bot.pacing import Pace
-from bot.ports import Core, Notice, Post, Ready, Save
+from bot.ports import Core, Notice, Platform, Post, Ready, Save
 from bot.providers import Client, connect
 from bot.sandbox.server import Sandbox, serve
 from bot.sandbox.work import Piece, Report, Work
@@ -75,6 +75,7 @@ class Board:
     """A platform that keeps what it is shown, one message a key; `faults` are raised first, in turn."""
 
     name: str = "board"
+    every: float = 0.0
     shown: list[Post] = field(default_factory=list)
     messages: dict[str, Notice] = field(default_factory=dict)
     arrivals: dict[str, float] = field(default_factory=dict)
@@ -119,12 +120,17 @@ class Rig:
     board: Board
     limits: Limits = AMPLE
     public_url: str | None = None
+    also: Callable[[Rig], Any] | None = None
+    """Makes one more platform at each start; it listens while the engine runs, and is closed with it."""
+    private_hosts: tuple[str, ...] = ()
     store: Store = field(init=False)
     library: Library = field(init=False)
     client: Client = field(init=False)
     engine: Engine = field(init=False)
     core: Studio = field(init=False)
+    platform: Any = None
     engine_task: asyncio.Task[None] | None = None
+    platform_task: asyncio.Task[None] | None = None
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     _orders: int = 0
 
@@ -137,17 +143,22 @@ class Rig:
         )
         host = self.base_url.removeprefix("http://").partition("/")[0]
         self.library = await self._stack.enter_async_context(
-            Library(self.folder / "media", max_bytes=50_000_000, private_hosts=(host,))
+            Library(self.folder / "media", max_bytes=50_000_000, private_hosts=(host, *self.private_hosts))
         )
         kind: Any = self.kind
         self.client = await self._stack.enter_async_context(connect(kind, "box", self.base_url, "sandbox"))
+        platforms: dict[str, Platform] = {"board": self.board}
+        if self.also is not None:
+            self.platform = self.also(self)
+            self._stack.push_async_callback(self.platform.aclose)
+            platforms[self.platform.name] = self.platform
         links = Links(self.public_url, b"key", time.time) if self.public_url else None
         self.engine = Engine(
             self.store,
             self.library,
             catalogue,
             {"box": self.client},
-            {"board": self.board},
+            platforms,
             rules=self.rules,
             free=frozenset({"box"}),
             link=links.url_of if links else None,
@@ -159,7 +170,7 @@ class Rig:
             self.library,
             catalogue,
             self.engine if engine else Idle(),
-            rules=policy.Rules(self.limits, ("board",)),
+            rules=policy.Rules(self.limits, tuple(platforms)),
             routes={"default": "box"},
             providers={"box": self.client.can},
             public=links is not None,
@@ -169,14 +180,16 @@ class Rig:
 
     def start(self) -> None:
         self.engine_task = asyncio.create_task(self.engine.run())
+        if self.platform is not None:
+            self.platform_task = asyncio.create_task(self.platform.run(self.core))
 
     async def crash(self) -> None:
         """End the engine wherever it is, as a kill does, and close the files."""
-        if self.engine_task is not None:
-            self.engine_task.cancel()
+        for task in filter(None, (self.engine_task, self.platform_task)):
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self.engine_task
-            self.engine_task = None
+                await task
+        self.engine_task = self.platform_task = None
         await self._stack.aclose()
 
     async def restart(self) -> None:

@@ -18,6 +18,7 @@ class Terminal:
     """Implements `bot.ports.Platform`. A result is taken by `ask`, now, or by `get`, later."""
 
     name = NAME
+    every = 1.0
 
     async def run(self, core: Core) -> None:
         await asyncio.Event().wait()

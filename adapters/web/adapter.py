@@ -30,6 +30,7 @@ class Web:
     """Implements `bot.ports.Platform`. What stands on the page are rows in the store."""
 
     name = "web"
+    every = 1.0
 
     def __init__(
         self,

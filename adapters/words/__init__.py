@@ -34,6 +34,7 @@ __all__ = [
     "say",
     "size",
     "state",
+    "value",
 ]
 
 SECTIONS = ("problem", "refused", "failed", "unknown", "undelivered", "waiting", "notice", "state")
@@ -155,6 +156,13 @@ def _ready(notice: Ready, language: str) -> str:
 def lasting(seconds: float, language: str = "en") -> str:
     """12 s, 3 min 20 s, 1 h 5 min."""
     return words_of(language).lasting(seconds)
+
+
+def value(given: object, language: str = "en") -> str:
+    """The value of an option, as somebody would type it."""
+    if isinstance(given, bool):
+        return say(f"command.{'yes' if given else 'no'}", {}, language)
+    return f"{given:g}" if isinstance(given, float) else clean(given)
 
 
 # -- money

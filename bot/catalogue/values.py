@@ -18,8 +18,8 @@ Value: TypeAlias = "str | int | float | bool | FileRef | list[str | FileRef]"
 
 S = TypeVar("S", bound=Scalar)
 
-YES = frozenset({"yes", "y", "true", "t", "on", "1", "✓", "✔", "✅", "☑", ":white_check_mark:"})
-NO = frozenset({"no", "n", "false", "f", "off", "0", "✗", "✘", "❌", "❎", ":x:"})
+YES = frozenset({"yes", "y", "true", "t", "on", "1", "是", "✓", "✔", "✅", "☑", ":white_check_mark:"})
+NO = frozenset({"no", "n", "false", "f", "off", "0", "否", "✗", "✘", "❌", "❎", ":x:"})
 
 MINUS_SIGNS = str.maketrans("\u2212\u2013\u2014", "---")
 """Phones and Slack make dashes of a typed minus."""

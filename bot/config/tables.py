@@ -171,9 +171,26 @@ class ProviderSettings(Table):
 
 
 class DiscordSettings(Table):
+    """`results`: where they go. `adults`: where models may be used whose results may be for adults.
+
+    `test_server` has the commands for itself, and at once. `shard_ids` and `shard_count` divide the servers
+    over several processes.
+    """
+
     token: Secret | None = None
+    results: Literal["thread", "reply", "channel"] = "thread"
+    adults: Literal["anywhere", "age_restricted"] = "anywhere"
+    test_server: int | None = Field(default=None, ge=1, lt=2**64)
+    shard_ids: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    shard_count: int | None = Field(default=None, ge=1)
     api_base: PlatformAddress = "https://discord.com/api/v10"
     gateway_url: PlatformAddress = "wss://gateway.discord.gg/"
+
+    @model_validator(mode="after")
+    def _shards_are_of_all(self) -> DiscordSettings:
+        if self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
+            raise _wrong("shard_ids must be below shard_count", "Set shard_count to the number of shards")
+        return self
 
 
 class SlackSettings(Table):

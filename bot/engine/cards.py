@@ -118,7 +118,8 @@ def _model(job: Job, catalogue: Catalogue) -> Model | None:
 class Cards:
     """Shows notices: one post at a time for a job, the newest notice wins.
 
-    `every`: seconds between two edits of one card; `at_once`: posts under way.
+    `every`: the least seconds between two edits of one card, where the platform doesn't want more; `at_once`:
+    posts under way.
     """
 
     def __init__(
@@ -191,8 +192,15 @@ class Cards:
                 self._something.set()
 
     def _due(self) -> list[JobId]:
-        latest = self._now() - self._every
-        return [job for job in self._next if job not in self._shown or self._shown[job][0] <= latest]
+        now = self._now()
+        return [job_id for job_id, (job, _) in self._next.items() if self._shown_until(job) <= now]
+
+    def _shown_until(self, job: Job) -> float:
+        """When its card may be edited again."""
+        if job.id not in self._shown:
+            return 0.0
+        every = max(self._every, self._platforms[platform_of(job.place)].every)
+        return self._shown[job.id][0] + every
 
     async def _refresh(self, job_id: JobId) -> None:
         """Show its newest notice; a card that can't be edited is no reason to disturb the job."""

@@ -1,0 +1,79 @@
+"""Discord as a platform."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from adapters.discord import listener, schema
+from adapters.discord.answers import Answers, Rush
+from adapters.discord.commands import Commands
+from adapters.discord.delivery import Delivery
+from adapters.discord.places import NAME, Spot
+from adapters.discord.rest import Rest, point_discord_py_at
+from bot.catalogue import Catalogue
+from bot.config import DiscordSettings
+from bot.errors import Denied
+from bot.jobs import Actor, Place, Posted
+from bot.ports import Core, Post, Save
+
+
+class Discord:
+    """Implements `bot.ports.Platform`. Posts by the bot's token alone; `run` listens besides.
+
+    `folder`: where this machine's processes agree on who listens to which shard.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        settings: DiscordSettings,
+        catalogue: Catalogue,
+        *,
+        folder: Path,
+        now: Callable[[], float],
+        every: float = 5.0,
+    ) -> None:
+        if settings.token is None:
+            raise ValueError("Discord needs a token")
+        point_discord_py_at(settings.api_base, settings.gateway_url)
+        self.every = every
+        self._settings = settings
+        self._catalogue = catalogue
+        self._folder = folder
+        self._rest = Rest(settings.token.get_secret_value())
+        self._delivery = Delivery(self._rest, catalogue, settings.results, now)
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+    async def run(self, core: Core) -> None:
+        """Register the commands and listen, until cancelled."""
+        ids: dict[str, int] = {}
+        apart = self._settings.adults == "age_restricted"
+        rush = Rush()
+        answers = Answers(rush)
+        commands = Commands(core, self._delivery, answers, rush, adults_apart=apart, ids=ids)
+        payload = schema.commands(self._catalogue, adults_apart=apart)
+        try:
+            async with listener.holding(self._folder, self._settings.shard_ids), asyncio.TaskGroup() as tasks:
+                tasks.create_task(
+                    listener.keep_registered(self._rest, payload, self._settings.test_server, ids)
+                )
+                tasks.create_task(listener.keep_listening(self._settings, self._rest, commands.handle))
+        finally:
+            await answers.aclose()
+
+    async def show(self, post: Post, save: Save) -> Posted:
+        return await self._delivery.show(post, save)
+
+    async def fallback(self, place: Place, actor: Actor) -> Place | None:
+        """The person's private messages."""
+        if Spot.read(place).guild is None:
+            return None
+        try:
+            return Spot(None, await self._rest.private(actor.id)).place
+        except Denied:
+            return None

@@ -1,0 +1,146 @@
+"""Answers to interactions, by their own token: the acknowledgement first, within three seconds.
+
+They are sent as payloads and not as discord.py's views: a view stays in the library's memory for as long as
+its buttons live, and ours live for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import discord
+import structlog
+from discord.http import MultipartParameters
+from discord.webhook.async_ import AsyncWebhookAdapter, async_context
+
+from bot.jobs import Json
+
+MESSAGE, THINKING, UPDATE_LATER, CHOICES, MODAL = 4, 5, 6, 8, 9
+"""https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object"""
+
+TOO_LATE = 10062
+ANSWERED = 40060
+DEADLINE = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+class TooLate(Exception):
+    """The interaction's three seconds are over: the person saw that nobody answered, so nothing is done."""
+
+
+class Rush:
+    """Counts acknowledgements under way: while there are any, other work waits for a moment."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._over = asyncio.Event()
+        self._over.set()
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        self._under_way += 1
+        self._over.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._over.set()
+
+    async def over(self, within: float = 2.0) -> None:
+        """Wait until nobody waits for an acknowledgement, but not for ever."""
+        try:
+            async with asyncio.timeout(within):
+                await self._over.wait()
+        except TimeoutError:
+            return
+
+
+class Answers:
+    """Speaks by interactions' tokens, over connections of its own."""
+
+    def __init__(self, rush: Rush) -> None:
+        self._rush = rush
+        self._session: aiohttp.ClientSession | None = None
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def acknowledge(
+        self, interaction: discord.Interaction[Any], kind: int, data: Mapping[str, Json] | None = None
+    ) -> int | None:
+        """The first answer; the id of the message that it made. TooLate where nobody waits any more.
+
+        What was acknowledged already counts as done: an event that came twice, or an answer that got lost.
+        """
+        async with self._rush.answering():
+            try:
+                return await self._respond(interaction, kind, data)
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                return await self._respond(interaction, kind, data)
+
+    async def _respond(
+        self, interaction: discord.Interaction[Any], kind: int, data: Mapping[str, Json] | None
+    ) -> int | None:
+        payload: dict[str, Json] = {"type": kind} | ({} if data is None else {"data": dict(data)})
+        try:
+            answer = await self._adapter().create_interaction_response(
+                interaction.id,
+                interaction.token,
+                session=self._connections(),
+                params=MultipartParameters(payload, None, None),
+            )
+        except discord.HTTPException as error:
+            if error.code == TOO_LATE:
+                raise TooLate from error
+            if error.code != ANSWERED:
+                raise
+            log.info("Acknowledged before", action="acknowledged_before", interaction=interaction.id)
+            return await self._original(interaction) if kind == MESSAGE else None
+        made = answer["interaction"].get("response_message_id")
+        return int(made) if made else None
+
+    async def _original(self, interaction: discord.Interaction[Any]) -> int | None:
+        found = await self._adapter().get_original_interaction_response(
+            application_id=interaction.application_id, token=interaction.token, session=self._connections()
+        )
+        return int(found["id"])
+
+    async def edit(self, interaction: discord.Interaction[Any], body: Mapping[str, Json]) -> None:
+        """Change the message that acknowledged it."""
+        await self._adapter().edit_original_interaction_response(
+            application_id=interaction.application_id,
+            token=interaction.token,
+            session=self._connections(),
+            payload=dict(body),
+        )
+
+    async def take_back(self, interaction: discord.Interaction[Any]) -> None:
+        """Delete the message that acknowledged it."""
+        await self._adapter().delete_original_interaction_response(
+            application_id=interaction.application_id, token=interaction.token, session=self._connections()
+        )
+
+    async def say(self, interaction: discord.Interaction[Any], body: Mapping[str, Json]) -> None:
+        """One more message."""
+        await self._adapter().execute_webhook(
+            interaction.application_id,
+            interaction.token,
+            session=self._connections(),
+            payload=dict(body),
+            wait=True,
+        )
+
+    def _adapter(self) -> AsyncWebhookAdapter:
+        return async_context.get()
+
+    def _connections(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        return self._session

@@ -1,0 +1,218 @@
+"""What stands of a job on Discord: its card, and its result where it belongs. Each of them once.
+
+`posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
+that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Literal, TypeAlias
+
+from adapters.discord import render
+from adapters.discord.places import Spot
+from adapters.discord.render import Sending
+from adapters.discord.rest import NoMessage, NoThreads, Rest
+from adapters.discord.schema import Payload
+from bot.catalogue import Catalogue
+from bot.errors import Denied, Gone, MaybePosted, TooLarge
+from bot.jobs import Json, Posted
+from bot.ports import Look, Post, Ready, Save, Waiting, Working
+
+Manner: TypeAlias = Literal["thread", "reply", "channel"]
+
+EPOCH = 1_420_070_400
+"""Discord's ids count milliseconds from here: https://discord.com/developers/docs/reference#snowflakes"""
+
+NONCE_LASTS = 90.0
+"""Seconds in which the same nonce surely is the same message; Discord says "the past few minutes"."""
+
+OLD = 3300.0
+"""Seconds after which a card's progress is left alone: edits of messages older than an hour are rationed."""
+
+LONGEST_NAME = 90
+LIMITS_KEPT = 5000
+
+
+class Delivery:
+    """Shows posts. `manner`: where a result goes that could stand in the channel."""
+
+    def __init__(self, rest: Rest, catalogue: Catalogue, manner: Manner, now: Callable[[], float]) -> None:
+        self._rest = rest
+        self._catalogue = catalogue
+        self._manner = manner
+        self._now = now
+        self._takes: dict[int, int] = {}
+
+    async def show(self, post: Post, save: Save) -> Posted:
+        spot = Spot.read(post.place)
+        posted = dict(post.posted or {})
+        match post.notice:
+            case Waiting() | Working():
+                return await self._show_progress(post, spot, posted)
+            case Ready():
+                return await self._show_result(post, post.notice, spot, posted, save)
+            case _:
+                return await self._show_words(post, spot, posted)
+
+    # -- the card
+
+    async def _show_progress(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
+        if self._now() - post.card.created_at > OLD:
+            return posted
+        body = render.card(post.card, post.notice, self._catalogue)
+        if "card" not in posted:
+            posted["card"] = await self._rest.send(spot.channel, Sending(body), nonce=_nonce(post, "card"))
+        else:
+            await self._edit_card(spot, posted, body)
+        return posted
+
+    async def _show_words(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
+        """On the card; where that is gone, in a message of their own."""
+        body = render.card(post.card, post.notice, self._catalogue)
+        if "card" in posted and await self._edit_card(spot, posted, body):
+            return posted
+        said = Sending(
+            render.outcome(post.card, post.notice, self._catalogue, moved=_is_moved(post, spot)),
+        )
+        posted["result"] = await self._rest.send(spot.channel, said, nonce=_nonce(post, "words"))
+        return posted
+
+    async def _edit_card(self, spot: Spot, posted: dict[str, Json], body: Payload) -> bool:
+        """Whether it still stands there."""
+        try:
+            await self._rest.edit(spot.channel, posted["card"], body)
+        except NoMessage:
+            del posted["card"]
+            return False
+        return True
+
+    # -- the result
+
+    async def _show_result(
+        self, post: Post, ready: Ready, spot: Spot, posted: dict[str, Json], save: Save
+    ) -> Posted:
+        if "result" not in posted:
+            await self._post_result(post, ready, spot, posted, save)
+            await save(posted)
+        if "card" in posted:
+            link = spot.link(posted["result"], posted.get("in"))
+            body = render.card(post.card, ready, self._catalogue, link=link)
+            await self._edit_card(spot, posted, body)
+        return posted
+
+    async def _post_result(
+        self, post: Post, ready: Ready, spot: Spot, posted: dict[str, Json], save: Save
+    ) -> None:
+        sending = render.result(post.card, ready, self._catalogue, moved=_is_moved(post, spot))
+        self._check_sizes(spot, sending)
+        channel, reply_to = await self._where(post, spot, posted)
+        tried_at = posted.get("trying")
+        if tried_at is not None and (found := await self._look_for(post, spot, posted, channel, tried_at)):
+            posted["result"] = found
+        else:
+            if tried_at is None:
+                posted["trying"] = self._now()
+                await save(posted)
+            posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+        del posted["trying"]
+
+    async def _where(self, post: Post, spot: Spot, posted: dict[str, Json]) -> tuple[int, int | None]:
+        """The channel of the result, and what it replies to: a thread below the card, where one can hang."""
+        card = posted.get("card")
+        if card is None:
+            return spot.channel, None
+        if spot.threads and self._manner == "thread":
+            try:
+                name = render.thread_name(post.card, self._catalogue, LONGEST_NAME)
+                posted["in"] = await self._rest.thread(spot.channel, card, name)
+                return posted["in"], None
+            except NoThreads:
+                pass
+            except NoMessage:
+                del posted["card"]
+                return spot.channel, None
+        return spot.channel, None if self._manner == "channel" else card
+
+    async def _send(
+        self, spot: Spot, channel: int, sending: Sending, post: Post, reply_to: int | None
+    ) -> int:
+        try:
+            return await self._rest.send(channel, sending, nonce=_nonce(post, "result"), reply_to=reply_to)
+        except TooLarge as error:
+            self._learn(spot, error.limit)
+            raise
+
+    async def _look_for(
+        self, post: Post, spot: Spot, posted: dict[str, Json], channel: int, tried_at: float
+    ) -> int | None:
+        """The result that an earlier try may have posted; None where it surely is safe to send it.
+
+        MaybePosted where that can't be known: who may not read the history is shown an empty one.
+        """
+        for message in await self._rest.after(channel, _moment(tried_at - 60)):
+            is_ours = message["author"]["id"] == str(await self._rest.me())
+            if is_ours and int(message["id"]) != posted.get("card") and _is_result(message, post):
+                return int(message["id"])
+        if self._now() - tried_at < NONCE_LASTS or await self._may_read(spot, posted):
+            return None
+        raise MaybePosted(post.place)
+
+    async def _may_read(self, spot: Spot, posted: dict[str, Json]) -> bool:
+        if "card" not in posted:
+            return False
+        try:
+            await self._rest.message(spot.channel, posted["card"])
+        except Denied:
+            return False
+        except NoMessage:
+            return True
+        return True
+
+    # -- what a place takes
+
+    def _check_sizes(self, spot: Spot, sending: Sending) -> None:
+        """Don't upload what was refused before."""
+        limit = self._takes.get(spot.guild or 0)
+        if limit is not None and any(file.media.size > limit for file in sending.files):
+            raise TooLarge(limit)
+
+    def _learn(self, spot: Spot, limit: int) -> None:
+        if len(self._takes) > LIMITS_KEPT:
+            self._takes.clear()
+        self._takes[spot.guild or 0] = limit
+
+    # -- taking away
+
+    async def remove(self, look: Look) -> None:
+        """Delete what stands of a job: its result, and its card. What is gone already is no mistake."""
+        spot = Spot.read(look.job.place)
+        stands = look.job.posted or {}
+        for channel, message in (
+            (stands.get("in") or spot.channel, stands.get("result")),
+            (spot.channel, stands.get("card")),
+        ):
+            if message is not None:
+                with suppress(NoMessage, Gone, Denied):
+                    await self._rest.delete(channel, message)
+
+
+def _is_result(message: Json, post: Post) -> bool:
+    return render.names_job(message.get("components") or [], post.card.job)
+
+
+def _is_moved(post: Post, spot: Spot) -> bool:
+    """Whether it stands in a private talk although it was asked for in a server."""
+    return spot.guild is None and not post.card.actor.is_alone
+
+
+def _nonce(post: Post, what: str) -> str:
+    """At most 25 characters, the same over all tries at one place."""
+    return hashlib.sha256(f"{post.key} {post.place} {what}".encode()).hexdigest()[:24]
+
+
+def _moment(time: float) -> int:
+    """The id that a message of this moment would have."""
+    return max(0, int((time - EPOCH) * 1000)) << 22
