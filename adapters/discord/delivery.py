@@ -1,7 +1,8 @@
 """What stands of a job on Discord: its card, and its result where it belongs. Each of them once.
 
 `posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
-that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived.
+that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived,
+`taken_away` that somebody deleted the card: then there is no other one.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ class Delivery:
         if self._now() - post.card.created_at > OLD:
             return posted
         body = render.card(post.card, post.notice, self._catalogue)
-        if "card" not in posted:
-            posted["card"] = await self._rest.send(spot.channel, Sending(body), nonce=_nonce(post, "card"))
-        else:
+        if "card" in posted:
             await self._edit_card(spot, posted, body)
+        elif not posted.get("taken_away"):
+            posted["card"] = await self._rest.send(spot.channel, Sending(body), nonce=_nonce(post, "card"))
         return posted
 
     async def _show_words(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
@@ -85,7 +86,7 @@ class Delivery:
         try:
             await self._rest.edit(spot.channel, posted["card"], body)
         except NoMessage:
-            del posted["card"]
+            _lose_card(posted)
             return False
         return True
 
@@ -132,7 +133,7 @@ class Delivery:
             except NoThreads:
                 pass
             except NoMessage:
-                del posted["card"]
+                _lose_card(posted)
                 return spot.channel, None
         return spot.channel, None if self._manner == "channel" else card
 
@@ -197,6 +198,11 @@ class Delivery:
             if message is not None:
                 with suppress(NoMessage, Gone, Denied):
                     await self._rest.delete(channel, message)
+
+
+def _lose_card(posted: dict[str, Json]) -> None:
+    del posted["card"]
+    posted["taken_away"] = True
 
 
 def _is_result(message: Json, post: Post) -> bool:

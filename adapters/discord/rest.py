@@ -171,7 +171,7 @@ class Rest:
     async def _logged_in(self) -> discord.Client:
         async with self._login:
             if self._client is None:
-                client = discord.Client(intents=discord.Intents.none(), max_ratelimit_timeout=30)
+                client = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=30)
                 try:
                     await client.login(self._token)
                 except BaseException as error:

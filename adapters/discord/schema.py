@@ -231,6 +231,14 @@ def _told(thing: Json) -> Json:
     return thing
 
 
+def for_one_server(payloads: Iterable[Payload]) -> list[Payload]:
+    """The same commands as a single server has them: where they are offered is not asked there."""
+    return [
+        {key: value for key, value in payload.items() if key not in ("contexts", "integration_types")}
+        for payload in payloads
+    ]
+
+
 # -- suggestions
 
 

@@ -27,7 +27,6 @@ FILE_FIELD = re.compile(r"files\[(\d+)\]")
 ARCHIVE_AFTER = (60, 1440, 4320, 10080)
 # Routes that carry their own secret in the path, and so need no Authorization.
 NO_TOKEN = ("/gateway", "/interactions/", "/webhooks/")
-NOTE = "note"
 Handler = Callable[[web.Request, Form], Any]
 Result = JSON | list[JSON] | None
 
@@ -114,6 +113,9 @@ def answer(data: Result, status: int = 200) -> web.Response:
 def page(status: int, text: str) -> web.Response:
     """What a proxy in front of Discord answers: no JSON, and no `Via`."""
     return web.Response(text=f"<html><body>{text}</body></html>", status=status, content_type="text/html")
+
+
+NOTE = web.RequestKey("note", Request)
 
 
 class Rest:
