@@ -169,9 +169,10 @@ def _result_buttons(about: Card) -> list[Payload]:
 
 
 def _steps(about: Card, ready: Ready, catalogue: Catalogue) -> list[Payload]:
-    """A button for each fitting next step, on the first file that is to be seen."""
+    """A button for each fitting next step, on the first still picture or film."""
     for number, file in enumerate(ready.media):
-        if models := catalogue.next_steps(Kind(file.media.kind)):
+        moves = file.media.kind == Kind.IMAGE and file.media.duration is not None
+        if not moves and (models := catalogue.next_steps(Kind(file.media.kind))):
             return [
                 _button(
                     Custom(Verb.STEP, about.job, model.command, number),

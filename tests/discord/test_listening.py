@@ -76,7 +76,7 @@ async def test_a_token_that_is_refused_is_tried_again_with_patience(tmp_path: Pa
 async def test_the_day_s_budget_of_connections_is_respected(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         await on.studio.crash()
-        on.server.limits.identifies_per_day = 10
+        on.server.gateway.remaining = 10
         await on.studio.build()
         on.studio.start()
         before = len(on.server.gateway.identified)
