@@ -253,6 +253,8 @@ class Admin:
             if not hasattr(self._server.limits, name):
                 raise AttributeError(name)
             setattr(self._server.limits, name, value)
+        if "identifies_per_day" in limits:
+            self._server.gateway.remaining = limits["identifies_per_day"]
 
     def do_forget(self) -> None:
         """Let go of interactions that can't be answered any more, and of the log: for long measurements."""
@@ -269,6 +271,13 @@ class Admin:
     def do_messages(self, channel: int, viewer: str | None = None) -> list[JSON]:
         seen_by = self._server.people[viewer] if viewer else None
         return [describe_message(one) for one in self._server.messages(self._channel(channel), seen_by)]
+
+    def do_everything(self) -> list[JSON]:
+        """Every message of every channel, whoever may see it."""
+        channels = self._server.world.channels.values()
+        return [
+            {**describe_message(one), "author_id": one.author.id} for place in channels for one in place.visible()
+        ]
 
     def do_requests(self, on: str = "*") -> list[JSON]:
         return [asdict(request) for request in self._server.requests_to(on)]

@@ -1,0 +1,257 @@
+"""Rounds of kills. A round has a world of its own; what was counted in it stands once it was judged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.prove.people import People
+from tests.prove.verdict import Verdict, judge
+from tests.prove.victim import Life
+from tests.prove.world import world
+
+OCCURRENCES = (1, 2, 3, 5, 8, 13)
+RANDOM = 0.2
+"""The share of lives that end at no point but at any time."""
+
+LONGEST_LIFE = 4.0
+"""Seconds after which a life that has not reached its point ends nevertheless."""
+
+SETTLING = 300.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Plan:
+    """How the next life ends: at a point, or (None) after so many seconds."""
+
+    point: str | None
+    occurrence: int
+    seconds: float
+
+
+@dataclass
+class Chooser:
+    """Goes through all points that were ever seen, each time it is reached first, second, ...: the least tried first."""
+
+    chance: random.Random
+    tried: Counter[tuple[str, int]] = field(default_factory=Counter)
+    points: set[str] = field(default_factory=set)
+
+    def learn(self, at_points: dict[str, int]) -> None:
+        """What earlier rounds have tried."""
+        for name, count in at_points.items():
+            point, _, occurrence = name.rpartition(" #")
+            self.points.add(point)
+            self.tried[point, int(occurrence)] += count
+
+    def next(self) -> Plan:
+        seconds = self.chance.uniform(0.05, LONGEST_LIFE)
+        if not self.points or self.chance.random() < RANDOM:
+            return Plan(None, 1, seconds)
+        least = min(self.tried[point, n] for point in self.points for n in OCCURRENCES)
+        open_ones = [(p, n) for p in sorted(self.points) for n in OCCURRENCES if self.tried[p, n] == least]
+        point, occurrence = self.chance.choice(open_ones)
+        self.tried[point, occurrence] += 1
+        return Plan(point, occurrence, LONGEST_LIFE)
+
+
+@dataclass
+class Round:
+    kills: int = 0
+    at_points: Counter[str] = field(default_factory=Counter)
+    at_random: int = 0
+    ended_by_itself: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    did: dict[str, int] = field(default_factory=dict)
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def good(self) -> bool:
+        return self.verdict.good and not self.ended_by_itself
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "kills": self.kills,
+            "at_points": dict(self.at_points),
+            "at_random": self.at_random,
+            "ended_by_itself": self.ended_by_itself,
+            "seconds": round(self.seconds, 1),
+            "did": self.did,
+            **self.verdict.as_json(),
+        }
+
+
+async def run_round(
+    folder: Path,
+    chooser: Chooser,
+    *,
+    kills: int,
+    jobs: int,
+    per_second: float,
+    stop: asyncio.Event | None = None,
+    say: Say = lambda _: None,
+) -> Round:
+    """Kill it so often, have so many things asked for at least, let all end, and judge."""
+    stop = stop or asyncio.Event()
+    began, result = time.monotonic(), Round()
+    async with world(folder, chooser.chance) as there:
+        life = await there.begin()
+        assert await there.is_ready(life), there.last_words()
+        people = People(there.stages, chooser.chance, per_second=per_second)
+        people.begin()
+        await life.ended(2.0)
+        await _kill(life, Plan(None, 1, 2.0), result)
+        while result.kills < kills and not stop.is_set():
+            plan = chooser.next()
+            life = await there.begin(plan.point, plan.occurrence)
+            await life.ended(plan.seconds)
+            await _kill(life, plan, result)
+            chooser.points |= there.points()
+            if result.kills % 20 == 0:
+                say(f"{result.kills} kills, {len(people.asked)} things asked for, {there.open_jobs()} open")
+        life = await there.begin()
+        assert await there.is_ready(life), there.last_words()
+        await _until_asked(people, jobs, stop)
+        await people.stop()
+        await there.all_ended(SETTLING)
+        life.kill(signal.SIGTERM)
+        assert await life.ended(30), there.last_words()
+        if life.status != 0:
+            result.ended_by_itself.append(f"{there.lives}: told to stop, it ended with {life.status}")
+        result.verdict = await judge(there, people)
+        result.did = dict(people.did)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+async def _kill(life: Life, plan: Plan, result: Round) -> None:
+    """See that it is dead, and count how it died."""
+    if not life.over.is_set():
+        life.kill()
+        await life.over.wait()
+        result.at_random += 1
+    elif life.status == -signal.SIGKILL and plan.point is not None:
+        result.at_points[f"{plan.point} #{plan.occurrence}"] += 1
+    else:
+        result.ended_by_itself.append(f"{plan}: ended with {life.status}")
+    result.kills += 1
+
+
+async def _until_asked(people: People, jobs: int, stop: asyncio.Event) -> None:
+    while len(people.asked) < jobs and not stop.is_set():
+        await asyncio.sleep(0.2)
+
+
+# -- many rounds
+
+
+@dataclass
+class Ledger:
+    """What all rounds have found, in a folder of JSON lines: a later run goes on from there."""
+
+    folder: Path
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, folder: Path) -> Ledger:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "rounds.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return cls(folder, [json.loads(line) for line in lines])
+
+    def add(self, entry: dict[str, Any]) -> None:
+        self.rounds.append(entry)
+        with (self.folder / "rounds.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def total(self) -> dict[str, Any]:
+        outcomes, points = Counter[str](), Counter[str]()
+        for one in self.rounds:
+            outcomes.update(one["outcomes"])
+            points.update({name.partition(" #")[0]: count for name, count in one["at_points"].items()})
+        numbers = ("kills", "at_random", "jobs", "predictions", "not_taken", "seconds")
+        faults = ("lost", "paid_twice", "posted_twice", "wrong", "ended_by_itself")
+        return {
+            "rounds": len(self.rounds),
+            **{name: round(sum(one[name] for one in self.rounds), 1) for name in numbers},
+            "points": len(points),
+            "at_points": sum(points.values()),
+            "unknown": sum(count for name, count in outcomes.items() if name.startswith("unknown")),
+            **{name: sum(len(one[name]) for one in self.rounds) for name in faults},
+            "outcomes": dict(outcomes.most_common()),
+            "kills_by_point": dict(sorted(points.items())),
+        }
+
+
+async def prove(
+    folder: Path,
+    *,
+    kills: int,
+    jobs: int,
+    kills_a_round: int,
+    per_second: float,
+    seed: int,
+    stop: asyncio.Event,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Rounds until there were so many kills and jobs, those of earlier runs included; the totals."""
+    ledger = Ledger.open(folder)
+    total = ledger.total()
+    while (total["kills"] < kills or total["jobs"] < jobs) and not stop.is_set():
+        number = len(ledger.rounds) + 1
+        chooser = Chooser(random.Random(seed + number))
+        for one in ledger.rounds:
+            chooser.learn(one["at_points"])
+        place = folder / f"round-{number:04d}"
+        shutil.rmtree(place, ignore_errors=True)
+        say(f"Round {number}: {total['kills']} kills and {total['jobs']} jobs so far")
+        result = await run_round(
+            place,
+            chooser,
+            kills=kills_a_round,
+            jobs=round(kills_a_round * jobs / kills),
+            per_second=per_second,
+            stop=stop,
+            say=say,
+        )
+        ledger.add({"round": number, "seed": seed + number, **result.as_json()})
+        total = ledger.total()
+        say(summary(total))
+        if result.good:
+            shutil.rmtree(place)
+        else:
+            say(f"Something is wrong: {place} is kept. {json.dumps(result.as_json(), indent=1)[:4000]}")
+    return total
+
+
+def summary(total: dict[str, Any]) -> str:
+    rows = (
+        ("rounds", "rounds"),
+        ("kills", "kills"),
+        ("at_points", "... at fault points"),
+        ("points", "fault points there are"),
+        ("at_random", "... at random times"),
+        ("jobs", "jobs accepted"),
+        ("predictions", "predictions made"),
+        ("not_taken", "cards that say that nothing was taken"),
+        ("lost", "LOST"),
+        ("paid_twice", "PAID TWICE"),
+        ("posted_twice", "POSTED TWICE"),
+        ("unknown", "ended as unknown"),
+        ("wrong", "anything else wrong"),
+        ("ended_by_itself", "lives that ended by themselves"),
+    )
+    width = max(len(label) for _, label in rows)
+    lines = [f"  {label:<{width}}  {total[name]:>9,}" for name, label in rows]
+    return "\n".join([*lines, *(f"    {name}: {count}" for name, count in total["outcomes"].items())])

@@ -1,0 +1,101 @@
+"""All of it as processes: the provider, the platforms, and the bot, which alone is ever killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bot.store import Store
+from tests.prove.box import Box, box
+from tests.prove.stages import Stage, a_free_port, discord_stage, page_stage, write_config
+from tests.prove.victim import Life, Victim, victim
+
+READY_WITHIN = 60.0
+
+
+@dataclass
+class World:
+    """`folder` holds the bot's database and media, and the logs of all its lives."""
+
+    folder: Path
+    config: Path
+    port: int
+    box: Box
+    stages: list[Stage]
+    victim: Victim
+    lives: int = 0
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "threadreel.db"
+
+    async def begin(self, point: str | None = None, occurrence: int = 1) -> Life:
+        self.lives += 1
+        return await self.victim.live(
+            config=self.config,
+            notes=self.folder / "points",
+            log=self.folder / f"life-{self.lives:05d}.log",
+            point=point,
+            occurrence=occurrence,
+        )
+
+    async def is_ready(self, life: Life, within: float = READY_WITHIN) -> bool:
+        """Whether this life serves; it may die before."""
+        until = time.monotonic() + within
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            while time.monotonic() < until and not life.over.is_set():
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(f"http://127.0.0.1:{self.port}/healthz")).status_code == 200:
+                        return True
+                await life.ended(0.02)
+        return False
+
+    def points(self) -> set[str]:
+        """Every fault point that any life has seen."""
+        path = self.folder / "points"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {line.removeprefix("saw ") for line in lines if line.startswith("saw ")}
+
+    def last_words(self) -> str:
+        """The end of the newest life's log."""
+        return (self.folder / f"life-{self.lives:05d}.log").read_text()[-4000:]
+
+    def open_jobs(self) -> int:
+        """How many have not ended. A connection of a moment: one that stays would spare SQLite its recovery."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
+            query = "SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'undelivered')"
+            return int(connection.execute(query).fetchone()[0])
+
+    async def all_ended(self, within: float) -> bool:
+        """Let it run until every job has ended."""
+        until = time.monotonic() + within
+        while self.open_jobs():
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(0.25)
+        return True
+
+
+@contextlib.asynccontextmanager
+async def world(
+    folder: Path, chance: random.Random, *, prepared: bool = False, more: str = ""
+) -> AsyncIterator[World]:
+    folder.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(box(prepared=prepared))
+        port = a_free_port()
+        stages: list[Stage] = [await stack.enter_async_context(discord_stage(chance))]
+        async with await Store.open(f"sqlite:///{folder}/threadreel.db") as store:
+            stages.append(await stack.enter_async_context(page_stage(store, port, chance)))
+        config = write_config(folder / "config.toml", port=port, box=provider.url, stages=stages, more=more)
+        bot = await stack.enter_async_context(victim())
+        yield World(folder, config, port, provider, stages, bot)
