@@ -276,7 +276,9 @@ class Admin:
         """Every message of every channel, whoever may see it."""
         channels = self._server.world.channels.values()
         return [
-            {**describe_message(one), "author_id": one.author.id} for place in channels for one in place.visible()
+            {**describe_message(one), "author_id": one.author.id}
+            for place in channels
+            for one in place.visible()
         ]
 
     def do_requests(self, on: str = "*") -> list[JSON]:

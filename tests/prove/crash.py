@@ -9,61 +9,94 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from tests.prove.people import People
 from tests.prove.verdict import Verdict, judge
 from tests.prove.victim import Life
-from tests.prove.world import world
+from tests.prove.world import World, world
 
 OCCURRENCES = (1, 2, 3, 5, 8, 13)
-RANDOM = 0.2
-"""The share of lives that end at no point but at any time."""
+AT_RANDOM, TOLD = 0.2, 0.05
+"""The shares of lives that end at no point but at any time, and (of all) that are told to stop."""
 
 LONGEST_LIFE = 4.0
 """Seconds after which a life that has not reached its point ends nevertheless."""
 
-SETTLING = 300.0
+SETTLING = 600.0
+STOPPING = 20.0
+
+WEATHER_EVERY = 3.0
+"""Seconds between two faults of other kinds than death, on average."""
+
+PROVIDER_WEATHER: tuple[dict[str, Any], ...] = (
+    *(
+        {"on": on, "fault": fault}
+        for on in ("create", "get", "list")
+        for fault in ("drop_before", "drop_after")
+    ),
+    {"on": "create", "fault": "status", "code": 503},
+    {"on": "create", "fault": "status", "code": 429, "retry_after": 1},
+    {"on": "list", "fault": "garbage"},
+    {"on": "download", "fault": "cut_download"},
+    {"on": "download", "fault": "status", "code": 502},
+    {"on": "create", "fault": "slow", "seconds": 2.0},
+    {"on": "create", "fault": "fail"},
+)
 
 Say = Callable[[str], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
-    """How the next life ends: at a point, or (None) after so many seconds."""
+    """How the next life ends: at a point, or (None) after so many seconds; `told` to stop and not killed."""
 
     point: str | None
     occurrence: int
     seconds: float
+    told: bool = False
 
 
 @dataclass
 class Chooser:
-    """Goes through all points that were ever seen, each time it is reached first, second, ...: the least tried first."""
+    """Goes through all fault points that were ever seen, reached for the first, second, ... time in a life.
+
+    The least tried goes first. A later occurrence is tried once an earlier one was hit.
+    """
 
     chance: random.Random
     tried: Counter[tuple[str, int]] = field(default_factory=Counter)
+    hit: Counter[tuple[str, int]] = field(default_factory=Counter)
     points: set[str] = field(default_factory=set)
 
-    def learn(self, at_points: dict[str, int]) -> None:
-        """What earlier rounds have tried."""
+    def learn(self, at_points: Mapping[str, int]) -> None:
+        """What earlier rounds have hit."""
         for name, count in at_points.items():
             point, _, occurrence = name.rpartition(" #")
             self.points.add(point)
             self.tried[point, int(occurrence)] += count
+            self.hit[point, int(occurrence)] += count
 
     def next(self) -> Plan:
-        seconds = self.chance.uniform(0.05, LONGEST_LIFE)
-        if not self.points or self.chance.random() < RANDOM:
-            return Plan(None, 1, seconds)
-        least = min(self.tried[point, n] for point in self.points for n in OCCURRENCES)
-        open_ones = [(p, n) for p in sorted(self.points) for n in OCCURRENCES if self.tried[p, n] == least]
-        point, occurrence = self.chance.choice(open_ones)
+        seconds, dice = self.chance.uniform(0.05, LONGEST_LIFE), self.chance.random()
+        candidates = sorted(self._candidates())
+        if not candidates or dice < AT_RANDOM:
+            return Plan(None, 1, seconds, told=dice < TOLD)
+        least = min(self.tried[one] for one in candidates)
+        point, occurrence = self.chance.choice([one for one in candidates if self.tried[one] == least])
         self.tried[point, occurrence] += 1
         return Plan(point, occurrence, LONGEST_LIFE)
+
+    def _candidates(self) -> Iterator[tuple[str, int]]:
+        for point in self.points:
+            for before, occurrence in pairwise((0, *OCCURRENCES)):
+                if before and not self.hit[point, before]:
+                    break
+                yield point, occurrence
 
 
 @dataclass
@@ -71,6 +104,7 @@ class Round:
     kills: int = 0
     at_points: Counter[str] = field(default_factory=Counter)
     at_random: int = 0
+    told_to_stop: int = 0
     ended_by_itself: list[str] = field(default_factory=list)
     seconds: float = 0.0
     did: dict[str, int] = field(default_factory=dict)
@@ -85,6 +119,7 @@ class Round:
             "kills": self.kills,
             "at_points": dict(self.at_points),
             "at_random": self.at_random,
+            "told_to_stop": self.told_to_stop,
             "ended_by_itself": self.ended_by_itself,
             "seconds": round(self.seconds, 1),
             "did": self.did,
@@ -110,19 +145,24 @@ async def run_round(
         assert await there.is_ready(life), there.last_words()
         people = People(there.stages, chooser.chance, per_second=per_second)
         people.begin()
+        weather = asyncio.create_task(_weather(there, chooser.chance))
         await life.ended(2.0)
-        await _kill(life, Plan(None, 1, 2.0), result)
+        await _end(life, Plan(None, 1, 2.0), result)
+        chooser.points |= there.points()
         while result.kills < kills and not stop.is_set():
             plan = chooser.next()
             life = await there.begin(plan.point, plan.occurrence)
             await life.ended(plan.seconds)
-            await _kill(life, plan, result)
+            if await _end(life, plan, result):
+                chooser.hit[plan.point or "", plan.occurrence] += 1
             chooser.points |= there.points()
             if result.kills % 20 == 0:
                 say(f"{result.kills} kills, {len(people.asked)} things asked for, {there.open_jobs()} open")
         life = await there.begin()
         assert await there.is_ready(life), there.last_words()
         await _until_asked(people, jobs, stop)
+        weather.cancel()
+        await there.box.misbehave()
         await people.stop()
         await there.all_ended(SETTLING)
         life.kill(signal.SIGTERM)
@@ -135,17 +175,37 @@ async def run_round(
     return result
 
 
-async def _kill(life: Life, plan: Plan, result: Round) -> None:
-    """See that it is dead, and count how it died."""
+async def _end(life: Life, plan: Plan, result: Round) -> bool:
+    """See that it is over, and count how; whether it ended at its point."""
+    if plan.told and not life.over.is_set():
+        life.kill(signal.SIGTERM)
+        if await life.ended(STOPPING) and life.status == 0:
+            result.told_to_stop += 1
+            return False
+        result.ended_by_itself.append(f"{plan}: told to stop, {life.status} after {STOPPING} s")
     if not life.over.is_set():
         life.kill()
         await life.over.wait()
+        result.kills += 1
         result.at_random += 1
-    elif life.status == -signal.SIGKILL and plan.point is not None:
+        return False
+    if life.status == -signal.SIGKILL and plan.point is not None:
+        result.kills += 1
         result.at_points[f"{plan.point} #{plan.occurrence}"] += 1
-    else:
-        result.ended_by_itself.append(f"{plan}: ended with {life.status}")
-    result.kills += 1
+        return True
+    result.ended_by_itself.append(f"{plan}: ended with {life.status}")
+    return False
+
+
+async def _weather(there: World, chance: random.Random) -> None:
+    """Now and then something else goes wrong besides: at the provider, or between Discord and us."""
+    while True:
+        await asyncio.sleep(chance.expovariate(1 / WEATHER_EVERY))
+        if chance.random() < 0.5:
+            await there.box.misbehave(chance.choice(PROVIDER_WEATHER))
+        else:
+            stage = chance.choice(there.stages)
+            await stage.trouble(chance.choice(("before", "after")))
 
 
 async def _until_asked(people: People, jobs: int, stop: asyncio.Event) -> None:
@@ -179,8 +239,9 @@ class Ledger:
         outcomes, points = Counter[str](), Counter[str]()
         for one in self.rounds:
             outcomes.update(one["outcomes"])
-            points.update({name.partition(" #")[0]: count for name, count in one["at_points"].items()})
-        numbers = ("kills", "at_random", "jobs", "predictions", "not_taken", "seconds")
+            for name, count in one["at_points"].items():
+                points[name.partition(" #")[0]] += count
+        numbers = ("kills", "at_random", "told_to_stop", "jobs", "predictions", "not_taken", "seconds")
         faults = ("lost", "paid_twice", "posted_twice", "wrong", "ended_by_itself")
         return {
             "rounds": len(self.rounds),
@@ -242,6 +303,7 @@ def summary(total: dict[str, Any]) -> str:
         ("at_points", "... at fault points"),
         ("points", "fault points there are"),
         ("at_random", "... at random times"),
+        ("told_to_stop", "stops in between, by SIGTERM"),
         ("jobs", "jobs accepted"),
         ("predictions", "predictions made"),
         ("not_taken", "cards that say that nothing was taken"),

@@ -17,7 +17,9 @@ MEDDLING = 0.25
 class People:
     """All who are there. `per_second`: how many things they begin, all together."""
 
-    def __init__(self, stages: Sequence[Stage], chance: random.Random, *, per_second: float, first: int = 0) -> None:
+    def __init__(
+        self, stages: Sequence[Stage], chance: random.Random, *, per_second: float, first: int = 0
+    ) -> None:
         self._stages = stages
         self._chance = chance
         self._every = 1 / per_second

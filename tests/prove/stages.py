@@ -29,6 +29,7 @@ TAG = re.compile(r"t\d{7}x")
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn")
 
 Meddling = Literal["again", "reseed", "cancel"]
+Trouble = Literal["before", "after"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Standing:
 
 
 class Stage(Protocol):
-    """`every_try` numbers the people's tries."""
+    """One of them. Whatever people do is done by one of them, who is drawn."""
 
     name: str
 
@@ -66,6 +67,9 @@ class Stage(Protocol):
     async def meddle(self, how: Meddling) -> Asked | None:
         """Somebody presses a button of an earlier one."""
 
+    async def trouble(self, when: Trouble) -> None:
+        """One of the next requests goes wrong: its connection is reset before it was taken, or after."""
+
     async def standing(self, store: Store) -> list[Standing]:
         """All that stands there."""
 
@@ -75,6 +79,14 @@ def prompt_of(tag: str) -> str:
 
 
 # -- Discord
+
+DISCORD_CALLS = (
+    "POST /interactions/*/*/callback",
+    "POST /channels/*/messages",
+    "POST /channels/*/messages/*/threads",
+    "PATCH /channels/*/messages/*",
+    "GET /channels/*/messages",
+)
 
 
 @dataclass
@@ -131,6 +143,10 @@ class DiscordStage:
             if reply.message:
                 self.keys[reply.message["id"]] = key
         return Asked(key, tag)
+
+    async def trouble(self, when: Trouble) -> None:
+        on = self.chance.choice(DISCORD_CALLS)
+        await self.server.do("fault", on=on, fault=f"drop_{when}", skip=self.chance.randrange(3))
 
     async def standing(self, store: Store) -> list[Standing]:
         bot = (await self.server.do("state"))["bot"]
@@ -252,6 +268,9 @@ class PageStage:
             if time.monotonic() > until:
                 return None
             await asyncio.sleep(0.2)
+
+    async def trouble(self, when: Trouble) -> None:
+        """The page asks us, and we ask nobody for it."""
 
     async def standing(self, store: Store) -> list[Standing]:
         found, before = [], None

@@ -93,8 +93,7 @@ def _judge_asked(
 def _judge_jobs(verdict: Verdict, jobs: Sequence[Job]) -> None:
     verdict.jobs = len(jobs)
     for job in jobs:
-        outcome = str(job.outcome) if job.state is State.DONE else f"{job.outcome}, {job.state}: {job.code}"
-        verdict.outcomes[outcome] += 1
+        verdict.outcomes[" ".join(filter(None, (job.outcome, job.state.value, job.code)))] += 1
         if job.state not in OVER:
             verdict.lost.append(f"{job.id} has not ended: {job.state}")
     twice = [key for key, count in Counter(job.key for job in jobs).items() if count > 1]
@@ -142,9 +141,7 @@ def _judge_messages(
             verdict.lost.append(f"{cards[tag]} cards of {expected[tag]} jobs of {tag}")
 
 
-def _judge_results(
-    verdict: Verdict, job: Job, results: Sequence[Standing], *, one_of_a_kind: bool
-) -> None:
+def _judge_results(verdict: Verdict, job: Job, results: Sequence[Standing], *, one_of_a_kind: bool) -> None:
     due = job.outcome is Outcome.READY and job.state is State.DONE
     if len(results) > 1:
         verdict.posted_twice.append(f"{job.id} has {len(results)} results")

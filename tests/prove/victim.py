@@ -94,6 +94,8 @@ class Victim:
 
     async def live(self, **order: Any) -> Life:
         assert self._process.stdin is not None
+        if self._reading is not None:
+            await self._reading
         assert self._life is None or self._life.over.is_set(), "one life at a time"
         self._process.stdin.write(json.dumps(order, default=str).encode() + b"\n")
         life = self._life = Life((await self._read())["pid"])
