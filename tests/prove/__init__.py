@@ -4,6 +4,7 @@ fuse.py         named fault points in a process that doesn't know of them: there
 victim.py       `threadreel run` with such a fuse planted in it, as a process
 box.py          the provider: a sandbox whose every result is one of a kind
 stages.py       the platforms: what people do there, and what stands there
+processes.py    servers in processes of their own
 world.py        all of it as processes, of which only the victim is ever killed
 people.py       people who order, cancel, repeat and press twice all the time
 verdict.py      what was asked for, what the provider was asked for, what stands there

@@ -13,10 +13,10 @@ import hashlib
 import io
 import json
 import random
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +26,7 @@ from PIL import Image
 from bot.catalogue import load
 from bot.sandbox import Prepared, Sandbox
 from bot.sandbox.work import Piece, Report, Work
+from tests.prove.processes import served
 
 TOKEN = "sandbox"
 STEPS = 4
@@ -112,19 +113,11 @@ class Box:
 
 
 @contextlib.asynccontextmanager
-async def box(*, prepared: bool = False, boot_seconds: float = 0.1) -> AsyncIterator[Box]:
+async def box(log: Path, *, prepared: bool = False, boot_seconds: float = 0.1) -> AsyncIterator[Box]:
+    """`log` takes what it has to say."""
     more = ["--prepared"] if prepared else []
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.prove.box", "--boot-seconds", str(boot_seconds), *more),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        yield Box((await process.stdout.readline()).decode().strip())
-    finally:
-        process.kill()
-        await process.wait()
+    async with served("tests.prove.box", log, "--boot-seconds", str(boot_seconds), *more) as url:
+        yield Box(url)
 
 
 if __name__ == "__main__":

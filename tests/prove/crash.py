@@ -160,7 +160,7 @@ async def run_round(
                 say(f"{result.kills} kills, {len(people.asked)} things asked for, {there.open_jobs()} open")
         life = await there.begin()
         assert await there.is_ready(life), there.last_words()
-        await _until_asked(people, jobs, stop)
+        await people.have_asked(jobs, stop)
         weather.cancel()
         await there.box.misbehave()
         await people.stop()
@@ -206,11 +206,6 @@ async def _weather(there: World, chance: random.Random) -> None:
         else:
             stage = chance.choice(there.stages)
             await stage.trouble(chance.choice(("before", "after")))
-
-
-async def _until_asked(people: People, jobs: int, stop: asyncio.Event) -> None:
-    while len(people.asked) < jobs and not stop.is_set():
-        await asyncio.sleep(0.2)
 
 
 # -- many rounds

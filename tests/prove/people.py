@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.prove.stages import Asked, Stage
+from tests.prove.stages import Asked, Meddling, Stage
 
 TWICE = 0.1
 MEDDLING = 0.25
@@ -26,6 +26,7 @@ class People:
         self._tags = itertools.count(first)
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        self._asked_more = asyncio.Event()
         self.asked: list[Asked] = []
         self.did: Counter[str] = Counter()
 
@@ -38,6 +39,12 @@ class People:
             self._loop.cancel()
         if self._under_way:
             await asyncio.wait(self._under_way)
+
+    async def have_asked(self, count: int, stop: asyncio.Event) -> None:
+        """Until so many things were asked for in all, or `stop` is set."""
+        while len(self.asked) < count and not stop.is_set():
+            self._asked_more.clear()
+            await self._asked_more.wait()
 
     async def _act_on(self) -> None:
         while True:
@@ -53,7 +60,7 @@ class People:
 
     async def _act(self, stage: Stage) -> None:
         if self._chance.random() < MEDDLING:
-            how = self._chance.choice(("again", "reseed", "cancel"))
+            how: Meddling = self._chance.choice(("again", "reseed", "cancel"))
             asked = await stage.meddle(how)
             self.did[f"{stage.name} {how}"] += 1
         else:
@@ -61,3 +68,4 @@ class People:
             self.did[f"{stage.name} order"] += 1
         if asked is not None:
             self.asked.append(asked)
+            self._asked_more.set()

@@ -1,4 +1,4 @@
-"""The platforms: what people do there, and what stands there in the end. Each outlives every death of the bot."""
+"""The platforms: what people do there, and what stands there in the end. They outlive the bot's deaths."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import json
 import random
 import re
 import secrets
-import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,6 +22,7 @@ from bot.jobs import Actor
 from bot.store import Store
 from tests.discord_server.people import ClientRefused
 from tests.discord_server.remote import RemotePerson, RemoteReply, RemoteServer
+from tests.prove.processes import served
 
 TAG = re.compile(r"t\d{7}x")
 """Stands in every prompt, and is no other prompt's."""
@@ -175,8 +176,11 @@ def _button(message: dict[str, Any] | None, start: str) -> dict[str, Any] | None
 
 
 @contextlib.asynccontextmanager
-async def discord_stage(chance: random.Random) -> AsyncIterator[DiscordStage]:
-    async with played("tests.discord_server") as told, RemoteServer(told["url"]) as server:
+async def discord_stage(folder: Path, chance: random.Random) -> AsyncIterator[DiscordStage]:
+    async with AsyncExitStack() as stack:
+        listening = await stack.enter_async_context(served("tests.discord_server", folder / "discord.log"))
+        told = json.loads(listening)
+        server = await stack.enter_async_context(RemoteServer(told["url"]))
         await server.do(
             "limits",
             identifies_per_day=10**9,
@@ -188,20 +192,6 @@ async def discord_stage(chance: random.Random) -> AsyncIterator[DiscordStage]:
         channels = [await server.do("channel", guild=guild, name=name) for name in ("general", "art", "zoo")]
         people = [await server.person(name, guild) for name in PEOPLE]
         yield DiscordStage(server, told["gateway_url"], channels, people, chance)
-
-
-@contextlib.asynccontextmanager
-async def played(module: str, *more: str) -> AsyncIterator[dict[str, Any]]:
-    """A played platform as a process; what it tells of itself when it listens."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, "--port", "0", *more, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        yield json.loads(await process.stdout.readline())
-    finally:
-        process.kill()
-        await process.wait()
 
 
 # -- the page

@@ -76,7 +76,7 @@ async def _all_jobs(store: Store) -> list[Job]:
 def _judge_asked(
     verdict: Verdict, jobs: Sequence[Job], asked: Iterable[Asked], standing: Iterable[Standing]
 ) -> None:
-    """Accepted is committed: who was told that it is made has a job, and who sees a card of it has one too."""
+    """Accepted is committed: who was told that it is made has a job, and so has who sees a card of it."""
     by_key = Counter(job.key for job in jobs)
     for one in asked:
         if one.promised and not by_key[one.key]:

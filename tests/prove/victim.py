@@ -1,8 +1,8 @@
 """`threadreel run` as a process that dies where it is told: `python -m tests.prove.victim`.
 
-It reads orders from its input, a line of JSON each: {"config", "notes", "log", "point", "occurrence"}. Each is a
-life: a fork of this process, in which all is imported and nothing is running, plants the fuse and then is
-`threadreel run -c config`. "pid" is answered when it begins and "ended" with its status when it is over.
+It reads orders from its input, a line of JSON each: {"config", "notes", "log", "point", "occurrence"}. Each
+is a life: a fork of this process, in which all is imported and nothing is running, plants the fuse and then
+is `threadreel run -c config`. "pid" is answered when it begins, "ended" with its status when it is over.
 """
 
 from __future__ import annotations

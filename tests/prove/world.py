@@ -70,7 +70,8 @@ class World:
         return (self.folder / f"life-{self.lives:05d}.log").read_text()[-4000:]
 
     def open_jobs(self) -> int:
-        """How many have not ended. A connection of a moment: one that stays would spare SQLite its recovery."""
+        """How many have not ended. Asked over a connection of a moment: one that stays would spare SQLite
+        its recovery after a kill."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as connection:
             query = "SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'undelivered')"
             return int(connection.execute(query).fetchone()[0])
@@ -91,9 +92,9 @@ async def world(
 ) -> AsyncIterator[World]:
     folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(box(prepared=prepared))
+        provider = await stack.enter_async_context(box(folder / "box.log", prepared=prepared))
         port = a_free_port()
-        stages: list[Stage] = [await stack.enter_async_context(discord_stage(chance))]
+        stages: list[Stage] = [await stack.enter_async_context(discord_stage(folder, chance))]
         async with await Store.open(f"sqlite:///{folder}/threadreel.db") as store:
             stages.append(await stack.enter_async_context(page_stage(store, port, chance)))
         config = write_config(folder / "config.toml", port=port, box=provider.url, stages=stages, more=more)
