@@ -1,0 +1,240 @@
+"""Tries a line of `faults.toml`: the real clients and adapters, a request that goes wrong, what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import aiohttp
+
+import bot.media.library
+import bot.providers.client
+from adapters.discord import listener
+from bot.jobs import Job, State
+from bot.providers import Timeouts
+from tests import media_samples as samples
+from tests.discord.rig import Stage, stage
+from tests.discord_server import Reply
+from tests.discord_server.messages import Message
+from tests.prove import fault_line
+from tests.prove.fault_line import Fault, FaultLine
+from tests.rig import eventually
+
+TABLE = Path(__file__).with_name("faults.toml")
+WITHIN = 40.0
+FOX = {"prompt": "a fox"}
+
+PATIENCE = 1.0
+"""Seconds after which a silent server has timed out: in use they are 30 and more."""
+
+
+def table() -> dict[str, Any]:
+    return tomllib.loads(TABLE.read_text())
+
+
+@dataclass(frozen=True)
+class Found:
+    """How one try ended: the job's outcome and code, and how much there is of everything.
+
+    `made`: predictions; `stands`: messages with the result; `calls`: requests of the kind that went wrong;
+    `open_cards`: cards that still say that it is at work.
+    """
+
+    ends: str
+    made: int
+    stands: int
+    calls: int
+    open_cards: int = 0
+
+    def differs(self, expected: Mapping[str, Any]) -> dict[str, Any]:
+        """What is not as expected; `calls` may be left open. No card may ever be left at work."""
+        found = asdict(self)
+        return {
+            name: f"{found[name]}, not {wanted}"
+            for name, wanted in {**expected, "open_cards": 0}.items()
+            if name in found and found[name] != wanted
+        }
+
+
+Try = Callable[["Bench", Callable[[], None]], Awaitable[Reply]]
+
+
+class Bench:
+    """A studio on a played Discord with a line on which things go wrong."""
+
+    def __init__(self, on: Stage, line: FaultLine) -> None:
+        self.on = on
+        self.line = line
+
+    async def attempt(self, work: Try, arm: Callable[[], None], counted: Callable[[], int]) -> Found:
+        """`work` makes a job or does something to one, and arms the fault when it is about to happen."""
+        before = await self._counts()
+        reply = await work(self, arm)
+        job = await self._job(reply)
+        ended = await self.on.studio.ended(job, WITHIN) if job else None
+        after = await self._counts()
+        return Found(
+            ends=_ending(ended),
+            made=after[0] - before[0],
+            stands=after[1] - before[1],
+            calls=counted(),
+            open_cards=len([m for m in self._messages() if any(_is_cancel(b) for b in m.buttons)]),
+        )
+
+    async def _job(self, reply: Reply) -> Job | None:
+        """The job of what somebody did; None where they are told that there is none, or nobody answers."""
+
+        async def known() -> Job | bool:
+            found = await self.on.studio.store.by_key(f"discord:{reply.id}")
+            return found or reply.ack is None or bool(reply.followups)
+
+        found = await eventually(known, f"{reply!r} came to something", WITHIN)
+        return found if isinstance(found, Job) else None
+
+    async def _counts(self) -> tuple[int, int]:
+        stats = await self.on.studio.stats()
+        return len(stats["completed_at"]), len([m for m in self._messages() if m.files])
+
+    def _messages(self) -> list[Message]:
+        mine = self.on.server.bot.id
+        places = self.on.server.world.channels.values()
+        return [m for place in places for m in place.visible() if m.author.id == mine]
+
+
+def _ending(job: Job | None) -> str:
+    if job is None:
+        return "nothing"
+    words = [str(job.outcome), *([job.code] if job.code and job.code != job.outcome else [])]
+    return ": ".join(words) + ("" if job.state is State.DONE else f" ({job.state})")
+
+
+def _is_cancel(button: Any) -> bool:
+    return (button.custom_id or "").startswith("tr:cancel:")
+
+
+@contextlib.asynccontextmanager
+async def bench(folder: Path, protocol: str, **more: Any) -> AsyncIterator[Bench]:
+    throttled = {
+        "provider": fault_line.throttled_by_provider,
+        "discord": fault_line.throttled_by_discord,
+        "slack": fault_line.throttled_by_slack,
+    }
+    with _impatient():
+        async with FaultLine(throttled[protocol]) as line, stage(folder, **more) as on:
+            yield Bench(on, line)
+
+
+@contextlib.contextmanager
+def _impatient() -> Iterator[None]:
+    """What is waited for a silent server, and between two tries, is not what these tests are about."""
+    quick = functools.partial(Timeouts, read=PATIENCE, write=PATIENCE)
+    patience = functools.partial(bot.media.library.Patience, idle=PATIENCE)
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(bot.providers.client, "Timeouts", quick))
+        stack.enter_context(patch.object(bot.media.library, "Patience", patience))
+        stack.enter_context(patch.object(aiohttp.client, "DEFAULT_TIMEOUT", aiohttp.ClientTimeout(PATIENCE)))
+        stack.enter_context(patch.object(listener, "FIRST_PAUSE", 0.05))
+        yield
+
+
+# -- what people do, so that a request of each kind is made
+
+
+async def imagine(bench: Bench, arm: Callable[[], None]) -> Reply:
+    arm()
+    return await bench.on.ada.command("imagine", FOX, channel=bench.on.general)
+
+
+async def lost_create(bench: Bench, arm: Callable[[], None]) -> Reply:
+    """The answer to the create is lost as well, so that the list is asked for."""
+    arm()
+    bench.line.also("POST /v1/predictions", "reset_after")
+    return await bench.on.ada.command("imagine", FOX, channel=bench.on.general)
+
+
+async def upload(bench: Bench, arm: Callable[[], None]) -> Reply:
+    """A picture that is too large to travel within the request."""
+    arm()
+    large = ("fox.png", samples.still("PNG", 400, 300, noise=120))
+    return await bench.on.ada.command("cutout", {"image": large}, channel=bench.on.general)
+
+
+async def cancel(bench: Bench, arm: Callable[[], None]) -> Reply:
+    await bench.on.studio.misbehave(on="create", fault="never_finish")
+    reply = await bench.on.ada.command("imagine", FOX, channel=bench.on.general)
+    job = await bench.on.job_of(reply)
+
+    async def runs() -> bool:
+        return (await bench.on.job(job)).state is State.RUNNING
+
+    await eventually(runs, "it runs")
+    card = await reply.until(lambda r: bool(r.message and any(_is_cancel(b) for b in r.message.buttons)))
+    assert card.message is not None
+    arm()
+    await bench.on.ada.press(card.message, f"tr:cancel:{job.id}")
+    return reply
+
+
+async def private(bench: Bench, arm: Callable[[], None]) -> Reply:
+    """The channel is deleted while it is made: the result goes to whoever asked."""
+    place = bench.on.guild.text("passing")
+    arm()
+    reply = await bench.on.ada.command("imagine", FOX, channel=place)
+    await bench.on.job_of(reply)
+    place.delete()
+    return reply
+
+
+TRIES: dict[str, tuple[str, Try]] = {
+    "provider.create": ("POST /v1/predictions", imagine),
+    "provider.get": ("GET /v1/predictions/*", imagine),
+    "provider.list": ("GET /v1/predictions", lost_create),
+    "provider.cancel": ("POST /v1/predictions/*/cancel", cancel),
+    "provider.upload": ("POST /v1/files", upload),
+    "provider.download": ("GET /out/*", imagine),
+    "discord.callback": ("POST /interactions/*/*/callback", imagine),
+    "discord.edit": ("PATCH /channels/*/messages/*", imagine),
+    "discord.send": ("POST /channels/*/messages", imagine),
+    "discord.thread": ("POST /channels/*/messages/*/threads", imagine),
+    "discord.private": ("POST /users/*/channels", private),
+}
+"""Each call: the request that goes wrong, and what people do so that it is made."""
+
+
+async def try_all(folder: Path, name: str, faults: Mapping[Fault, Any]) -> dict[str, Found]:
+    """Each of the faults in turn, on one bench."""
+    protocol = name.partition(".")[0]
+    call, work = TRIES[name]
+    more: dict[str, Any] = {"sandbox_options": {"boot_seconds": 0.2}}
+    found: dict[str, Found] = {}
+    async with bench(folder, protocol, **more) as there:
+        for fault in faults:
+            found[fault] = await there.attempt(
+                work,
+                functools.partial(there.line.arm, call, fault),
+                lambda: there.line.calls[call],
+            )
+            assert there.line.met, f"{name}, {fault}: no such request was made"
+            await there.on.studio.behave()
+    return found
+
+
+if __name__ == "__main__":
+    import logging
+    import sys
+    import tempfile
+
+    logging.disable()
+    for wanted in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as temporary:
+            seen = asyncio.run(try_all(Path(temporary), wanted, dict.fromkeys(fault_line.FAULTS)))
+        for kind, one in seen.items():
+            print(f"{wanted:20} {kind:14} {one}")
