@@ -69,8 +69,20 @@ def _is_needed(slot: Slot) -> bool:
 # -- what is registered
 
 
-def commands(catalogue: Catalogue, *, adults_apart: bool = False) -> list[Payload]:
-    """Every command and menu. `adults_apart`: what may be for adults only in age-restricted channels."""
+def commands(catalogue: Catalogue, *, adults_apart: bool = False, everywhere: bool = True) -> list[Payload]:
+    """Every command and menu. `adults_apart`: what may be for adults only in age-restricted channels.
+
+    Not `everywhere` but in one server: there Discord takes nothing about where else they may be used.
+    """
+    every = _every(catalogue, adults_apart=adults_apart)
+    return every if everywhere else [_without_contexts(one) for one in every]
+
+
+def _without_contexts(command: Payload) -> Payload:
+    return {key: value for key, value in command.items() if key not in ("contexts", "integration_types")}
+
+
+def _every(catalogue: Catalogue, *, adults_apart: bool) -> list[Payload]:
     return [
         *(_of_model(model, nsfw=adults_apart and model.may_be_adult) for model in catalogue),
         _chat(
@@ -207,9 +219,14 @@ IGNORED = frozenset(
     {"id", "application_id", "version", "default_member_permissions", "dm_permission", "guild_id"}
 )
 
+NOTHING: tuple[Json, ...] = (None, [], {}, "")
+
 
 def same(wanted: Iterable[Payload], there: Iterable[Payload]) -> bool:
     """Whether Discord has these very commands; what it adds of its own doesn't count."""
+    wanted = list(wanted)
+    if not any("contexts" in one for one in wanted):
+        there = [_without_contexts(one) for one in there]
     return _by_name(wanted) == _by_name(there)
 
 
@@ -221,7 +238,8 @@ def _told(thing: Json) -> Json:
     """Without what is empty or not ours, in an order of its own where Discord keeps none."""
     if isinstance(thing, dict):
         told = {key: _told(value) for key, value in thing.items() if key not in IGNORED}
-        return {key: value for key, value in told.items() if value not in (None, False, [], {}, "")}
+        # By identity: a bound of 0 equals False, and is something.
+        return {key: value for key, value in told.items() if value is not False and value not in NOTHING}
     if isinstance(thing, list):
         if thing and all(isinstance(one, int) for one in thing):
             return sorted(thing)
