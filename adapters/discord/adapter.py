@@ -56,8 +56,7 @@ class Discord:
         rush = Rush()
         answers = Answers(rush)
         commands = Commands(core, self._delivery, answers, rush, adults_apart=apart, ids=ids)
-        everywhere = self._settings.test_server is None
-        payload = schema.commands(self._catalogue, adults_apart=apart, everywhere=everywhere)
+        payload = schema.commands(self._catalogue, adults_apart=apart)
         try:
             async with listener.holding(self._folder, self._settings.shard_ids), asyncio.TaskGroup() as tasks:
                 tasks.create_task(

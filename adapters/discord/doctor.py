@@ -141,8 +141,9 @@ async def _commands(client: discord.Client, settings: DiscordSettings, catalogue
     except discord.Forbidden:
         remedy = f"Add it with the link of `{INVITE}`, or take discord.test_server out"
         return bad(f"discord: the bot is not in the test server {server}", remedy)
-    apart = settings.adults == "age_restricted"
-    ours = schema.commands(catalogue, adults_apart=apart, everywhere=server is None)
+    ours = schema.commands(catalogue, adults_apart=settings.adults == "age_restricted")
+    if server is not None:
+        ours = schema.for_one_server(ours)
     if schema.same(ours, there):
         return ok(f"discord: {len(ours)} commands are registered{where}, as they should be")
     return ok(f"discord: {_difference(ours, there)}{where}; they will be registered at the next start")

@@ -69,20 +69,8 @@ def _is_needed(slot: Slot) -> bool:
 # -- what is registered
 
 
-def commands(catalogue: Catalogue, *, adults_apart: bool = False, everywhere: bool = True) -> list[Payload]:
-    """Every command and menu. `adults_apart`: what may be for adults only in age-restricted channels.
-
-    Not `everywhere` but in one server: there Discord takes nothing about where else they may be used.
-    """
-    every = _every(catalogue, adults_apart=adults_apart)
-    return every if everywhere else [_without_contexts(one) for one in every]
-
-
-def _without_contexts(command: Payload) -> Payload:
-    return {key: value for key, value in command.items() if key not in ("contexts", "integration_types")}
-
-
-def _every(catalogue: Catalogue, *, adults_apart: bool) -> list[Payload]:
+def commands(catalogue: Catalogue, *, adults_apart: bool = False) -> list[Payload]:
+    """Every command and menu. `adults_apart`: what may be for adults only in age-restricted channels."""
     return [
         *(_of_model(model, nsfw=adults_apart and model.may_be_adult) for model in catalogue),
         _chat(
@@ -226,7 +214,7 @@ def same(wanted: Iterable[Payload], there: Iterable[Payload]) -> bool:
     """Whether Discord has these very commands; what it adds of its own doesn't count."""
     wanted = list(wanted)
     if not any("contexts" in one for one in wanted):
-        there = [_without_contexts(one) for one in there]
+        there = for_one_server(there)
     return _by_name(wanted) == _by_name(there)
 
 

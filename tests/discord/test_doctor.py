@@ -55,10 +55,10 @@ def bad(findings: list[Finding]) -> list[str]:
     return [finding.what for finding in findings if finding.level is not Level.OK]
 
 
-async def register(server: DiscordServer, *, in_server: int | None = None, **more: Any) -> None:
-    rest = Rest(server.token)
-    async with contextlib.aclosing(rest):
-        await rest.register(schema.commands(load(), **more), in_server)
+async def register(server: DiscordServer, *, in_server: int | None = None) -> None:
+    every = schema.commands(load())
+    async with contextlib.aclosing(Rest(server.token)) as rest:
+        await rest.register(every if in_server is None else schema.for_one_server(every), in_server)
 
 
 # -- token and application
@@ -155,7 +155,7 @@ async def test_a_test_server_is_looked_at_by_itself(server: DiscordServer) -> No
     guild = server.guild("Workshop")
     found = about(await looked_at(server, test_server=guild.id), "at the next start")
     assert f"in the test server {guild.id}" in found.what
-    await register(server, in_server=guild.id, everywhere=False)
+    await register(server, in_server=guild.id)
     done = about(await looked_at(server, test_server=guild.id), "commands are registered")
     assert f"in the test server {guild.id}, as they should be" in done.what
 

@@ -23,8 +23,9 @@ CHAT_NAME = re.compile(r"[-_'\w]{1,32}")
 LARGEST = 2**53 - 1
 
 
-def registered(**more: Any) -> list[Payload]:
-    return schema.commands(CATALOGUE, **more)
+def registered(*, everywhere: bool = True, **more: Any) -> list[Payload]:
+    every = schema.commands(CATALOGUE, **more)
+    return every if everywhere else schema.for_one_server(every)
 
 
 EVERY = registered()
