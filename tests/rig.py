@@ -40,6 +40,7 @@ QUICK = Rules(
     tick=0.05,
     pace=Pace(shortest=0.02, longest=0.1, price=0.001),
     card_every=0.02,
+    heads_up=0.2,
 )
 IMPATIENT = Patience(failures=3, apart=0.05, first=0.1, most=0.5)
 AMPLE = Limits(per_day=10_000, per_day_per_person=10_000, waiting_per_person=10_000)

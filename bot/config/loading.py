@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -164,7 +165,9 @@ def _read_variable(name: str, value: str, environ: Mapping[str, str]) -> _Variab
             )
     try:
         data = _one(name, value)
-    except SettingsError:
+        if _path_of(name)[0] == "routes" and value.lstrip().startswith("["):
+            data = {"routes": dict.fromkeys(data["routes"], json.loads(value))}
+    except (SettingsError, ValueError):
         return _bad_variable(name, "must be JSON", 'Write a list as ["a", "b"]')
     if data:
         return _Variable(name, data)

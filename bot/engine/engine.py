@@ -53,7 +53,8 @@ log = structlog.get_logger(__name__)
 class Rules:
     """The engine's limits. Times in seconds; `workers` steps are under way at once.
 
-    `outbox`: how long a result is offered to its place, while that stumbles.
+    `outbox`: how long a result is offered to its place, while that stumbles. `heads_up`: how long a job waits
+    that another provider shall have and that may cost now, so that its card can say so.
     """
 
     at_once: int = 8
@@ -65,6 +66,7 @@ class Rules:
     tick: float = 1.0
     pace: Pace = field(default_factory=Pace)
     outbox: float = 86_400
+    heads_up: float = 5.0
     card_every: float = 1.0
 
 
@@ -105,6 +107,7 @@ class Engine:
             deadline=rules.deadline,
             settled=rules.settled,
             outbox=rules.outbox,
+            heads_up=rules.heads_up,
             link=link,
             routes=routes or {},
             now=now,
@@ -287,7 +290,8 @@ class Engine:
         if other is None:
             return False
         with contextlib.suppress(Stale):
-            await self._store.rerouted(job, other.provider, now=self._now(), code=other.code)
+            due_at = self._now() + other.after
+            await self._store.rerouted(job, other.provider, due_at=due_at, code=other.code)
             self._wanted.set()
         return True
 
@@ -355,8 +359,8 @@ class Engine:
                 return await self._store.submitted(job, prediction.id, now=now)
             case Requeue(after, code, facts):
                 return await self._store.requeue(job, due_at=now + after, code=code, facts=facts)
-            case Reroute(provider, code):
-                return await self._store.requeue(job, due_at=now, code=code, provider=provider)
+            case Reroute(provider, after, code):
+                return await self._store.requeue(job, due_at=now + after, code=code, provider=provider)
             case Succeeded(outputs, took, finished_at, cost):
                 return await self._store.succeeded(
                     job, outputs, now=now, took=took, cost=cost, finished_at=finished_at or now

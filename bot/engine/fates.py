@@ -29,9 +29,13 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class Reroute:
-    """Its provider certainly won't take it: back into the queue, for another one. `code`: what to tell."""
+    """Its provider certainly won't take it: back into the queue, for another one. `after` in seconds.
+
+    `code`: what to tell of it.
+    """
 
     provider: str
+    after: float = 0.0
     code: str | None = None
 
 

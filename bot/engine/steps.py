@@ -91,7 +91,8 @@ class Steps:
 
     `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. What the
     provider's list doesn't show `settled` seconds after its answer was missed was not made. A result is
-    offered to its place for `outbox` seconds, then to the next best one.
+    offered to its place for `outbox` seconds, then to the next best one. Whose job begins to cost has
+    `heads_up` seconds to stop it.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Steps:
         deadline: float,
         settled: float,
         outbox: float,
+        heads_up: float,
         link: Callable[[str], str] | None,
         routes: Routes,
         now: Callable[[], float],
@@ -122,6 +124,7 @@ class Steps:
         self._deadline = deadline
         self._settled = settled
         self._outbox = outbox
+        self._heads_up = heads_up
         self._link = link
         self._routes = routes
         self._now = now
@@ -278,15 +281,15 @@ class Steps:
     async def elsewhere(self, job: Job) -> Reroute | None:
         """The next provider on the job's route that takes orders and can take its files; None without one.
 
-        Only for what was certainly not taken. That is told where it may cost, and the first would have been
-        free.
+        Only for what was certainly not taken. Where the first would have been free and this one isn't, the
+        person is told, and may stop it.
         """
         for name in after(self._routes, job.model, job.provider):
             client = self._clients.get(name)
             if client is None or client.manners.away(self._now(), 0) or not await self._fits(client, job):
                 continue
             costs_now = job.provider in self._free and name not in self._free
-            return Reroute(name, "other_provider" if costs_now else None)
+            return Reroute(name, self._heads_up, "other_provider") if costs_now else Reroute(name)
         return None
 
     async def _fits(self, client: Client, job: Job) -> bool:
@@ -345,7 +348,7 @@ class Steps:
                 found = await client.get(job.prediction)
                 if not found.status.terminal and client.can.cancel:
                     found = await client.cancel(job.prediction)
-                if found.status in (Status.SUCCEEDED, Status.FAILED):
+                if found.status.terminal:
                     return await self.settle(job, found)
             except (TryLater, LostAnswer, ProviderRefused, NotAPrediction) as error:
                 log.warning("Not cancelled", action="cancel_failed", why=str(error), **job.log_context())

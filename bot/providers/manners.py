@@ -79,8 +79,9 @@ class Lane:
 
     def held(self, now: float) -> float:
         """Seconds for which nothing may be sent, 0 where it may."""
-        if now < self._held_until:
-            return min(self._held_until - now, LONGEST_HOLD)
+        left = self._held_until - now
+        if 0 < left <= LONGEST_HOLD:  # more than that: the clock was set back
+            return left
         return WHILE_TRYING if self._in_doubt and now < self._trial_until else 0.0
 
     def room(self, now: float) -> float:

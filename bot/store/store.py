@@ -163,10 +163,10 @@ class Store:
         move = _move_of(job, {State.SUBMITTING}, State.QUEUED, lease_until=None, **values)
         return await self._database.write(partial(_requeue, move))
 
-    async def rerouted(self, job: Job, provider: str, *, now: float, code: str | None) -> Job:
+    async def rerouted(self, job: Job, provider: str, *, due_at: float, code: str | None) -> Job:
         """Same state, QUEUED: another provider shall have it, and its failures count anew."""
         return await self._move(
-            job, {State.QUEUED}, None, provider=provider, due_at=now, tries=0, code=code, facts={}
+            job, {State.QUEUED}, None, provider=provider, due_at=due_at, tries=0, code=code, facts={}
         )
 
     async def submitted(self, job: Job, prediction: str, *, now: float) -> Job:
