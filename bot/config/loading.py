@@ -165,7 +165,7 @@ def _read_variable(name: str, value: str, environ: Mapping[str, str]) -> _Variab
             )
     try:
         data = _one(name, value)
-        if _path_of(name)[0] == "routes" and value.lstrip().startswith("["):
+        if _path_of(name)[:-1] == ("routes",) and value.lstrip().startswith("["):
             data = {"routes": dict.fromkeys(data["routes"], json.loads(value))}
     except (SettingsError, ValueError):
         return _bad_variable(name, "must be JSON", 'Write a list as ["a", "b"]')
