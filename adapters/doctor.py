@@ -27,6 +27,7 @@ from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Json
 from bot.media.addresses import is_public
 from bot.providers import Client
+from bot.routes import providers_of
 from bot.store import migrations
 
 AT_ONCE = 4
@@ -171,9 +172,9 @@ def _private_host(address: str) -> str | None:
 
 
 def _models_of(name: str, settings: Settings, catalogue: Catalogue) -> list[Model]:
-    """The models that this provider runs."""
-    default = settings.routes.get("default", next(iter(settings.providers)))
-    return [model for model in catalogue if settings.routes.get(model.command, default) == name]
+    """The models that this provider runs, be it in another one's place."""
+    routes = {"default": next(iter(settings.providers)), **settings.routes}
+    return [model for model in catalogue if name in providers_of(routes, model.command)]
 
 
 async def _provider(

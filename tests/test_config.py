@@ -292,6 +292,33 @@ def test_no_secret_is_shown_in_errors_or_in_repr(file: Path, tmp_path: Path) -> 
     assert "hush" not in str(caught.value)
 
 
+def test_a_route_may_name_several_providers_in_order(file: Path) -> None:
+    file.write_text(
+        SANDBOX + '[providers.gw]\nkind = "gateway"\nbase_url = "https://gw.example"\ntoken = "x"\n'
+        '[routes]\nanimate = ["gw", "sandbox"]\nvideo = "gw"\n'
+    )
+    assert load(file, {}).routes == {"animate": ("gw", "sandbox"), "video": "gw"}
+    environ = {"THREADREEL_ROUTES__ANIMATE": '["sandbox", "gw"]'}
+    assert load(file, environ).routes["animate"] == ("sandbox", "gw")
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        ("[]", "must be the name of a provider, or a list of names"),
+        ("[1]", "must be the name of a provider, or a list of names"),
+        ("7", "must be the name of a provider, or a list of names"),
+        ('["sandbox", "sandbx"]', "leads to a provider that isn't there. Did you mean sandbox?"),
+        ('["sandbox", "sandbox"]', "names a provider twice"),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_told(file: Path, route: str, said: str) -> None:
+    file.write_text(SANDBOX + f"[routes]\nanimate = {route}\n")
+    (line,) = mistakes(file)
+    assert said in line
+    assert "routes.animate" in line
+
+
 def test_settings_made_in_code_are_checked_too() -> None:
     sandbox = {"sandbox": ProviderSettings(kind="sandbox")}
     check(Settings(providers=sandbox, routes={"animate": "sandbox"}), COMMANDS)

@@ -93,6 +93,12 @@ async def test_only_the_models_that_a_provider_runs_are_looked_up(tmp_path: Path
     assert [finding.what.split()[1] for finding in findings if "catalogue" in finding.what] == ["/music"]
 
 
+async def test_who_only_stands_in_is_looked_at_too(tmp_path: Path, sandbox: Rig) -> None:
+    providers = {"first": {"kind": "sandbox"}, **to(sandbox.base_url)}
+    findings = await looked_at(settings(tmp_path, providers, routes={"music": ["first", "box"]}))
+    assert [finding.what.split()[1] for finding in findings if "catalogue" in finding.what] == ["/music"]
+
+
 # -- this machine
 
 
