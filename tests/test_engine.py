@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from bot.engine import steps
 from bot.errors import Busy, Denied, Gone, Refused, TooLarge
 from bot.jobs import Job, Outcome, Place, State
 from bot.ports import Cancelled, Failed, Ready, Unknown, Waiting, Working
+from tests import media_samples as samples
 from tests.rig import ANNA, QUICK, Board, Rig, eventually, rig
 
 
@@ -139,6 +142,26 @@ async def test_a_request_that_never_arrived_is_sent_again_once_the_list_says_so(
         assert await _predictions(studio) == 1
 
 
+async def test_a_page_of_nonsense_does_not_keep_a_lost_prediction_from_being_found(tmp_path: Path) -> None:
+    async with rig(tmp_path) as studio:
+        await studio.misbehave(on="create", fault="drop_after", times=1)
+        await studio.misbehave(on="list", fault="garbage", form="html", times=1)
+        job = await studio.ended(await studio.order())
+        assert job.outcome is Outcome.READY
+        assert await _predictions(studio) == 1
+
+
+async def test_a_list_that_never_makes_sense_ends_the_job_as_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "backoff", lambda *_, **__: 0.01)
+    async with rig(tmp_path) as studio:
+        await studio.misbehave(on="create", fault="drop_after", times=1)
+        await studio.misbehave(on="list", fault="garbage", form="html", times=None)
+        job = await studio.ended(await studio.order())
+        assert (job.outcome, job.code) == (Outcome.UNKNOWN, "lost_answer")
+
+
 async def test_where_nobody_can_know_the_job_ends_as_unknown(tmp_path: Path) -> None:
     async with rig(tmp_path, kind="gateway") as studio:
         await studio.misbehave(on="create", fault="drop_after", times=1)
@@ -204,6 +227,37 @@ async def test_an_expired_output_is_told(tmp_path: Path) -> None:
         await studio.misbehave(on="download", fault="expired_output", times=None)
         job = await studio.ended(await studio.order())
         assert (job.outcome, job.code) == (Outcome.FAILED, "expired")
+
+
+async def test_a_proxy_s_page_in_place_of_a_result_that_is_paid_for_is_fetched_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as studio:
+        await studio.misbehave(on="download", fault="garbage", form="html", times=1)
+        job = await studio.ended(await studio.order())
+        assert job.outcome is Outcome.READY
+        assert len(job.media) == 1
+
+
+async def test_a_result_that_never_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "backoff", lambda *_, **__: 0.01)
+    async with rig(tmp_path) as studio:
+        await studio.misbehave(on="download", fault="garbage", form="html", times=None)
+        job = await studio.ended(await studio.order())
+        assert (job.outcome, job.code) == (Outcome.FAILED, "not_media")
+
+
+async def test_an_upload_that_is_answered_with_nonsense_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "DATA_URI_LIMIT", 10)
+    async with rig(tmp_path) as studio:
+        await studio.misbehave(on="files", fault="garbage", form="html", times=1)
+        file = await studio.core.keep("fox.png", _chunks(samples.still("PNG")))
+        job = await studio.ended(await studio.order("cutout", ("image", file)))
+        assert job.outcome is Outcome.READY
+
+
+async def _chunks(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def test_a_cut_download_is_fetched_again(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ class TooLate(Exception):
     """The interaction's three seconds are over: the person saw that nobody answered, so nothing is done."""
 
 
+class NotUnderstood(Exception):
+    """An answer that says nothing, such as a proxy's page: like one that got lost."""
+
+
 class Rush:
     """Counts acknowledgements under way: while there are any, other work waits for a moment."""
 
@@ -82,7 +86,7 @@ class Answers:
         async with self._rush.answering():
             try:
                 return await self._respond(interaction, kind, data)
-            except (aiohttp.ClientError, OSError, TimeoutError):
+            except (aiohttp.ClientError, OSError, TimeoutError, NotUnderstood):
                 return await self._respond(interaction, kind, data)
 
     async def _respond(
@@ -103,6 +107,8 @@ class Answers:
                 raise
             log.info("Acknowledged before", action="acknowledged_before", interaction=interaction.id)
             return await self._original(interaction) if kind == MESSAGE else None
+        if not isinstance(answer, dict):
+            raise NotUnderstood("Discord's answer is no JSON")
         made = answer["interaction"].get("response_message_id")
         return int(made) if made else None
 

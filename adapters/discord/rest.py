@@ -165,9 +165,12 @@ class Rest:
                 more["json"] = dict(body)
             largest = max((file.media.size for file in sending.files), default=0) if sending else 0
             try:
-                return await client.http.request(route, **more)
+                answer = await client.http.request(route, **more)
             except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise translated(error, largest) from error
+            if isinstance(answer, str) and answer:  # nothing is what a delete answers
+                raise Busy("Discord's answer is no JSON")
+            return answer
 
     async def _logged_in(self) -> discord.Client:
         async with self._login:

@@ -72,6 +72,9 @@ LONGEST_WAIT = 60.0
 GONE = (404, 410)
 """HTTP statuses of a result that no longer is where it was."""
 
+FEW_LOOKS = 3
+"""Times that something which is no file is fetched again: a few seconds, where it never will be one."""
+
 FEW_FAULTS = 8
 """Unforeseen faults in a row before a job is given up. A place gets as many, however late it is."""
 
@@ -144,7 +147,11 @@ class Steps:
             inputs = await self._on_the_wire(client, model, job.inputs)
         except (TryLater, LostAnswer) as error:
             return self._requeue(job, error)
-        except (ProviderRefused, BadMedia, NotAPrediction) as error:
+        except NotAPrediction as error:
+            if job.tries < FEW_FAULTS:  # an upload costs nothing
+                return self._requeue(job, TryLater(str(error)))
+            return await self._not_taken(job, error)
+        except (ProviderRefused, BadMedia) as error:
             return await self._not_taken(job, error)
         try:
             return await self._create(client, job, model, inputs)
@@ -189,7 +196,9 @@ class Steps:
             return Again(error.retry_after or backoff(job.tries, self._rng), job.code, job.facts)
         except _NotNow:
             return Again(1.0, job.code, job.facts)
-        except (_CannotKnow, ProviderRefused, NotAPrediction, LostAnswer):
+        except NotAPrediction:
+            return self._look_again(job)
+        except (_CannotKnow, ProviderRefused, LostAnswer):
             return self._unknown(job)
         if found:
             return Submitted(found)
@@ -198,6 +207,12 @@ class Steps:
             wait = min(1.0 + job.tries, 5.0, self._settled)
             return Again(wait, job.code, {**job.facts, "missed_at": missed_at})
         return self._unknown(job) if job.code == "bad_answer" else Requeue(0.0)
+
+    def _look_again(self, job: Job) -> Fate:
+        """A list that makes no sense may be a proxy's page; one that never does says nothing."""
+        if job.tries < FEW_FAULTS:
+            return Again(backoff(job.tries, self._rng), job.code, job.facts)
+        return self._unknown(job)
 
     def _unknown(self, job: Job) -> GiveUp:
         if job.code == "bad_answer":
@@ -389,9 +404,12 @@ class Steps:
         return Again(min(wait, LONGEST_WAIT), "fetch_failed", {"detail": str(error)})
 
     def _not_fetched(self, job: Job, error: BadMedia) -> Fate:
-        """What is gone is gone; a host that isn't found, or a refusal, may be a hiccup."""
+        """What is gone is gone; a host that isn't found, a refusal, or a page in place of the file may be a
+        hiccup, and the result is paid for."""
         if error.code == "dead_link" and error.facts.get("status") not in GONE:
             return self._fetch_later(job, TryLater(str(error)))
+        if error.code == "not_media" and job.tries < FEW_LOOKS:
+            return Again(backoff(job.tries, self._rng), "fetch_failed", {"detail": str(error)})
         code = "expired" if error.code == "dead_link" else error.code
         return GiveUp(Outcome.FAILED, code, error.facts, job.cost)
 

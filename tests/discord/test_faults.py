@@ -62,6 +62,15 @@ async def test_an_acknowledgement_that_was_taken_but_went_wrong_makes_one_job(
         assert len(results(on)) == 1
 
 
+async def test_an_acknowledgement_answered_with_a_proxy_s_page_makes_one_job(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.server.faults.add(on="POST /interactions/*/*/callback", fault="not_json")
+        reply = await on.ada.command("imagine", FOX, channel=on.general)
+        job = await on.ended(reply)
+        assert on.message(job, "card") is reply.message
+        assert len(results(on)) == 1
+
+
 @pytest.mark.parametrize("fault", ["drop_before", "close_before"])
 async def test_an_acknowledgement_that_was_not_taken_is_sent_again(tmp_path: Path, fault: Any) -> None:
     async with stage(tmp_path) as on:

@@ -179,7 +179,8 @@ async def _end(life: Life, plan: Plan, result: Round) -> bool:
     """See that it is over, and count how; whether it ended at its point."""
     if plan.told and not life.over.is_set():
         life.kill(signal.SIGTERM)
-        if await life.ended(STOPPING) and life.status == 0:
+        # Who is told while still starting ends at once, by the signal.
+        if await life.ended(STOPPING) and life.status in (0, -signal.SIGTERM):
             result.told_to_stop += 1
             return False
         result.ended_by_itself.append(f"{plan}: told to stop, {life.status} after {STOPPING} s")

@@ -1,4 +1,4 @@
-"""Tries a line of `faults.toml`: the real clients and adapters, a request that goes wrong, what came of it."""
+"""Tries a line of `faults.toml`: real clients and adapters, a request that goes wrong, what came of it."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def bench(folder: Path, protocol: str, **more: Any) -> AsyncIterator[Bench
 @contextlib.contextmanager
 def _impatient() -> Iterator[None]:
     """What is waited for a silent server, and between two tries, is not what these tests are about."""
-    quick = functools.partial(Timeouts, read=PATIENCE, write=PATIENCE)
+    quick = functools.partial(Timeouts, read=PATIENCE, write=PATIENCE, upload=PATIENCE)
     patience = functools.partial(bot.media.library.Patience, idle=PATIENCE)
     with ExitStack() as stack:
         stack.enter_context(patch.object(bot.providers.client, "Timeouts", quick))
