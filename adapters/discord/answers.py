@@ -85,7 +85,8 @@ class Answers:
         """
         async with self._rush.answering():
             try:
-                return await self._respond(interaction, kind, data)
+                async with asyncio.timeout(DEADLINE / 2):  # who hears nothing may still be in time
+                    return await self._respond(interaction, kind, data)
             except (aiohttp.ClientError, OSError, TimeoutError, NotUnderstood):
                 return await self._respond(interaction, kind, data)
 

@@ -32,6 +32,10 @@ link that Discord takes for harmful."""
 LADDER = tuple(size * 2**20 for size in (500, 200, 100, 50, 25, 20, 10, 8, 4, 2, 1))
 """Bytes: what upload limits have been. Which one holds in a place is found by trying."""
 
+SLOWEST = 90.0
+"""Seconds for a request without files: more than discord.py itself may wait for a rate limit, and less than
+aiohttp's five minutes, in which a silent Discord would keep every worker busy."""
+
 TOKEN_REFUSED = 300.0
 """Seconds until the next try where the token isn't taken: only the owner can mend that."""
 
@@ -165,7 +169,8 @@ class Rest:
                 more["json"] = dict(body)
             largest = max((file.media.size for file in sending.files), default=0) if sending else 0
             try:
-                answer = await client.http.request(route, **more)
+                async with asyncio.timeout(None if largest else SLOWEST):
+                    answer = await client.http.request(route, **more)
             except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise translated(error, largest) from error
             if isinstance(answer, str) and answer:  # nothing is what a delete answers

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from adapters.discord import rest
 from bot.jobs import Job, Outcome, State
 from bot.sandbox.work import Piece
 from tests import media_samples as samples
@@ -68,6 +69,26 @@ async def test_an_acknowledgement_answered_with_a_proxy_s_page_makes_one_job(tmp
         reply = await on.ada.command("imagine", FOX, channel=on.general)
         job = await on.ended(reply)
         assert on.message(job, "card") is reply.message
+        assert len(results(on)) == 1
+
+
+async def test_an_acknowledgement_that_is_never_answered_is_sent_again_while_it_may_be_in_time(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as on:
+        on.server.faults.add(on="POST /interactions/*/*/callback", fault="hang")
+        reply = await on.ada.command("imagine", FOX, channel=on.general)
+        assert reply.ack == 4
+        await on.ended(reply)
+
+
+async def test_a_silent_discord_keeps_no_worker_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "SLOWEST", 0.5)
+    async with stage(tmp_path) as on:
+        on.server.faults.add(on="POST /channels/*/messages/*/threads", fault="hang")
+        await on.run("imagine", FOX)
         assert len(results(on)) == 1
 
 
