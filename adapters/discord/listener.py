@@ -109,10 +109,24 @@ async def _one_life(settings: DiscordSettings, rest: Rest, handle: Handle, make:
 async def _live(client: Listener, settings: DiscordSettings) -> None:
     if settings.token is None:
         return
+    life = asyncio.create_task(client.start(settings.token.get_secret_value()))
     try:
-        await client.start(settings.token.get_secret_value())
+        await asyncio.wait({life})
     finally:
-        await asyncio.shield(client.close())
+        await asyncio.shield(_over(life, client))
+    life.result()
+
+
+async def _over(life: asyncio.Task[None], client: Listener) -> None:
+    """End it, however often that has to be said.
+
+    discord.py waits for its connections with `wait_for`, which on Python 3.11 can swallow a cancel: it would
+    listen on, and the process never stop.
+    """
+    while not life.done():
+        life.cancel()
+        await asyncio.wait({life}, timeout=1.0)
+    await client.close()
 
 
 async def _wait_for_budget(rest: Rest, shards: int) -> None:

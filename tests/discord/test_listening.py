@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.discord import listener
+from adapters.discord.rest import Rest
+from bot.config import DiscordSettings
 from bot.jobs import Outcome
 from tests.discord.rig import stage
 from tests.rig import eventually
@@ -47,6 +52,38 @@ async def test_commands_work_after_each_bad_day_of_the_gateway(tmp_path: Path, t
         )
         await on.server.connected()
         assert (await on.run("imagine", FOX)).outcome is Outcome.READY
+
+
+class Hard(listener.Listener):
+    """Takes the first cancel for nothing, as discord.py does on Python 3.11 at the wrong moment."""
+
+    async def start(self, token: str, *, reconnect: bool = True) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().start(token, reconnect=reconnect)
+        await super().start(token, reconnect=reconnect)
+
+
+async def test_a_client_that_swallows_a_cancel_is_stopped_nevertheless(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.studio.crash()
+        await on.server.until(lambda: not list(on.server.gateway.live()))
+        settings = DiscordSettings(
+            token=SecretStr(on.server.token),
+            api_base=on.server.api_base,
+            gateway_url=on.server.gateway_url,
+        )
+        rest = Rest(on.server.token)
+        listening = asyncio.create_task(listener.keep_listening(settings, rest, _nothing, make=Hard))
+        await on.server.connected()
+        listening.cancel()
+        _, still = await asyncio.wait({listening}, timeout=10)
+        await rest.aclose()
+        assert not still
+        await on.server.until(lambda: not list(on.server.gateway.live()))
+
+
+async def _nothing(_: Any) -> None:
+    """Nobody presses anything."""
 
 
 async def test_a_first_connection_that_fails_is_tried_again(tmp_path: Path) -> None:
