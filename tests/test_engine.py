@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.engine import steps
+from bot.engine.fates import Again
 from bot.errors import Busy, Denied, Gone, Refused, TooLarge
 from bot.jobs import Job, Outcome, Place, State
 from bot.ports import Cancelled, Failed, Ready, Unknown, Waiting, Working
@@ -160,6 +161,15 @@ async def test_a_list_that_never_makes_sense_ends_the_job_as_unknown(
         await studio.misbehave(on="list", fault="garbage", form="html", times=None)
         job = await studio.ended(await studio.order())
         assert (job.outcome, job.code) == (Outcome.UNKNOWN, "lost_answer")
+
+
+async def test_a_search_that_takes_long_is_not_put_off_for_minutes_by_one_more_hiccup(tmp_path: Path) -> None:
+    async with rig(tmp_path, start=False) as studio:
+        job = replace(await studio.order(), state=State.SUBMITTING, tries=12)
+        await studio.misbehave(on="list", fault="status", code=502, times=1)
+        fate = await studio.engine._steps.recover(job)
+        assert isinstance(fate, Again)
+        assert fate.after < 20
 
 
 async def test_where_nobody_can_know_the_job_ends_as_unknown(tmp_path: Path) -> None:

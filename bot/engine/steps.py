@@ -72,6 +72,9 @@ LONGEST_WAIT = 60.0
 GONE = (404, 410)
 """HTTP statuses of a result that no longer is where it was."""
 
+LONGEST_SEARCH = 15.0
+"""Seconds between two looks for a prediction whose answer was lost, however often it was looked for."""
+
 FEW_LOOKS = 3
 """Times that something which is no file is fetched again: a few seconds, where it never will be one."""
 
@@ -148,8 +151,9 @@ class Steps:
         except (TryLater, LostAnswer) as error:
             return self._requeue(job, error)
         except NotAPrediction as error:
-            if job.tries < FEW_FAULTS:  # an upload costs nothing
-                return self._requeue(job, TryLater(str(error)))
+            times = _nonsense(job)
+            if times < FEW_FAULTS:  # an upload costs nothing
+                return Requeue(backoff(times, self._rng), "provider_down", {"nonsense": times})
             return await self._not_taken(job, error)
         except (ProviderRefused, BadMedia) as error:
             return await self._not_taken(job, error)
@@ -193,7 +197,8 @@ class Steps:
         try:
             found = await self._find(client, job)
         except TryLater as error:
-            return Again(error.retry_after or backoff(job.tries, self._rng), job.code, job.facts)
+            wait = error.retry_after or backoff(job.tries, self._rng, most=LONGEST_SEARCH)
+            return Again(wait, job.code, job.facts)
         except _NotNow:
             return Again(1.0, job.code, job.facts)
         except NotAPrediction:
@@ -210,8 +215,10 @@ class Steps:
 
     def _look_again(self, job: Job) -> Fate:
         """A list that makes no sense may be a proxy's page; one that never does says nothing."""
-        if job.tries < FEW_FAULTS:
-            return Again(backoff(job.tries, self._rng), job.code, job.facts)
+        times = _nonsense(job)
+        if times < FEW_FAULTS:
+            wait = backoff(times, self._rng, most=LONGEST_SEARCH)
+            return Again(wait, job.code, {**job.facts, "nonsense": times})
         return self._unknown(job)
 
     def _unknown(self, job: Job) -> GiveUp:
@@ -408,8 +415,9 @@ class Steps:
         hiccup, and the result is paid for."""
         if error.code == "dead_link" and error.facts.get("status") not in GONE:
             return self._fetch_later(job, TryLater(str(error)))
-        if error.code == "not_media" and job.tries < FEW_LOOKS:
-            return Again(backoff(job.tries, self._rng), "fetch_failed", {"detail": str(error)})
+        times = _nonsense(job)
+        if error.code == "not_media" and times <= FEW_LOOKS:
+            return Again(backoff(times, self._rng), "fetch_failed", {"nonsense": times})
         code = "expired" if error.code == "dead_link" else error.code
         return GiveUp(Outcome.FAILED, code, error.facts, job.cost)
 
@@ -521,6 +529,11 @@ async def _listed(client: Client, since: float) -> AsyncIterator[Prediction]:
         if page.next is None:
             return
         cursor = page.next
+
+
+def _nonsense(job: Job) -> int:
+    """How often in a row it met an answer that says nothing, with this one."""
+    return int(job.facts.get("nonsense", 0)) + 1
 
 
 def _is_of(prediction: Prediction, model: Model) -> bool:

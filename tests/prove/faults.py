@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sqlite3
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -14,17 +15,20 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
+from aiohttp import web
+from sqlalchemy.exc import OperationalError
 
 import bot.media.library
 import bot.providers.client
 from adapters.discord import listener
 from bot.jobs import Job, State
 from bot.providers import Timeouts
+from bot.store.sqlite import Sqlite
 from tests import media_samples as samples
 from tests.discord.rig import Stage, stage
 from tests.discord_server import Reply
 from tests.discord_server.messages import Message
-from tests.prove import fault_line
+from tests.prove import fault_line, fuse
 from tests.prove.fault_line import Fault, FaultLine
 from tests.rig import eventually
 
@@ -127,8 +131,8 @@ async def bench(folder: Path, protocol: str, **more: Any) -> AsyncIterator[Bench
         "discord": fault_line.throttled_by_discord,
         "slack": fault_line.throttled_by_slack,
     }
-    with _impatient():
-        async with FaultLine(throttled[protocol]) as line, stage(folder, **more) as on:
+    with _impatient(), fuse.named_verbs():
+        async with FaultLine(throttled.get(protocol, web.Response)) as line, stage(folder, **more) as on:
             yield Bench(on, line)
 
 
@@ -183,6 +187,30 @@ async def cancel(bench: Bench, arm: Callable[[], None]) -> Reply:
     return reply
 
 
+async def removal(bench: Bench, arm: Callable[[], None]) -> Reply:
+    """A result that stands is taken away."""
+    job = await bench.on.run("imagine", FOX)
+    result = bench.on.message(job)
+    arm()
+    reply = await bench.on.ada.press(result, f"tr:remove:{job.id}")
+    await reply.until(lambda r: bool(r.followups), WITHIN)
+    return reply
+
+
+async def restart(bench: Bench, arm: Callable[[], None]) -> Reply:
+    """It starts anew, and Discord has forgotten our commands."""
+    await bench.on.studio.crash()
+    bench.on.server.registry.overwrite(None, [])
+    arm()
+    await bench.on.studio.build()
+    bench.on.studio.start()
+    await bench.on.server.until(lambda: bench.line.met, WITHIN)
+    await bench.on.server.connected(within=WITHIN)
+    there = bench.on.server.registry.find
+    await bench.on.server.until(lambda: bool(there(1, "imagine", bench.on.guild)), WITHIN)
+    return await bench.on.ada.command("imagine", FOX, channel=bench.on.general)
+
+
 async def private(bench: Bench, arm: Callable[[], None]) -> Reply:
     """The channel is deleted while it is made: the result goes to whoever asked."""
     place = bench.on.guild.text("passing")
@@ -193,38 +221,76 @@ async def private(bench: Bench, arm: Callable[[], None]) -> Reply:
     return reply
 
 
-TRIES: dict[str, tuple[str, Try]] = {
-    "provider.create": ("POST /v1/predictions", imagine),
-    "provider.get": ("GET /v1/predictions/*", imagine),
-    "provider.list": ("GET /v1/predictions", lost_create),
-    "provider.cancel": ("POST /v1/predictions/*/cancel", cancel),
-    "provider.upload": ("POST /v1/files", upload),
-    "provider.download": ("GET /out/*", imagine),
-    "discord.callback": ("POST /interactions/*/*/callback", imagine),
-    "discord.edit": ("PATCH /channels/*/messages/*", imagine),
-    "discord.send": ("POST /channels/*/messages", imagine),
-    "discord.thread": ("POST /channels/*/messages/*/threads", imagine),
-    "discord.private": ("POST /users/*/channels", private),
+TRIES: dict[str, Try] = {
+    "provider.create": imagine,
+    "provider.get": imagine,
+    "provider.list": lost_create,
+    "provider.cancel": cancel,
+    "provider.upload": upload,
+    "provider.download": imagine,
+    "discord.callback": imagine,
+    "discord.edit": imagine,
+    "discord.send": imagine,
+    "discord.thread": imagine,
+    "discord.private": private,
+    "discord.delete": removal,
+    "discord.registration": restart,
+    "discord.gateway": restart,
+    "discord.socket": restart,
 }
-"""Each call: the request that goes wrong, and what people do so that it is made."""
+"""What people do so that each call is made; whatever is not named here is made by asking for a picture."""
 
 
-async def try_all(folder: Path, name: str, faults: Mapping[Fault, Any]) -> dict[str, Found]:
-    """Each of the faults in turn, on one bench."""
-    protocol = name.partition(".")[0]
-    call, work = TRIES[name]
-    more: dict[str, Any] = {"sandbox_options": {"boot_seconds": 0.2}}
-    found: dict[str, Found] = {}
-    async with bench(folder, protocol, **more) as there:
-        for fault in faults:
-            found[fault] = await there.attempt(
-                work,
-                functools.partial(there.line.arm, call, fault),
-                lambda: there.line.calls[call],
-            )
-            assert there.line.met, f"{name}, {fault}: no such request was made"
-            await there.on.studio.behave()
+async def try_all(folder: Path, name: str) -> dict[str, Found]:
+    """Each of its faults in turn, on one bench."""
+    protocol, _, call = name.partition(".")
+    row = table()[protocol][call]
+    faults = [fault for fault in row if fault != "request"]
+    async with bench(folder, protocol, sandbox_options={"boot_seconds": 0.2}) as there:
+        if protocol == "store":
+            return {fault: await _try_write(there, name, fault) for fault in faults}
+        return {fault: await _try_request(there, name, row["request"], fault) for fault in faults}
+
+
+async def _try_request(there: Bench, name: str, request: str, fault: Fault) -> Found:
+    found = await there.attempt(
+        TRIES[name], functools.partial(there.line.arm, request, fault), lambda: there.line.calls[request]
+    )
+    assert there.line.met, f"{name}, {fault}: no such request was made"
+    await there.on.studio.behave()
     return found
+
+
+async def _try_write(there: Bench, verb: str, fault: str) -> Found:
+    """One write of this verb goes wrong: refused by SQLite, or done and its answer lost."""
+    left = [fault]
+
+    def around(write: Any) -> Any:
+        async def wrapped(*arguments: Any) -> Any:
+            meant = fuse.verb() == verb and left
+            if meant and left.pop() != "answer_lost":
+                raise _sqlite(fault)
+            answer = await write(*arguments)
+            if meant:
+                raise _sqlite("io")
+            return answer
+
+        return wrapped
+
+    with ExitStack() as planted:
+        planted.enter_context(patch.object(Sqlite, "write", around(Sqlite.write)))
+        found = await there.attempt(imagine, lambda: None, lambda: 1 - len(left))
+    assert not left, f"{verb} was never written"
+    return found
+
+
+def _sqlite(fault: str) -> OperationalError:
+    says = {
+        "locked": "database is locked",
+        "disk_full": "database or disk is full",
+        "io": "disk I/O error",
+    }
+    return OperationalError("", {}, sqlite3.OperationalError(says[fault]))
 
 
 if __name__ == "__main__":
@@ -235,6 +301,6 @@ if __name__ == "__main__":
     logging.disable()
     for wanted in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as temporary:
-            seen = asyncio.run(try_all(Path(temporary), wanted, dict.fromkeys(fault_line.FAULTS)))
+            seen = asyncio.run(try_all(Path(temporary), wanted))
         for kind, one in seen.items():
             print(f"{wanted:20} {kind:14} {one}")

@@ -12,7 +12,8 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from bot.store.sqlite import Sqlite
 from bot.store.writer import Writer
 
 Call = Callable[..., Awaitable[Any]]
+
+VERBS = ((Store, "store"), (Chat, "chat"))
 
 ID = re.compile(r"/(\d{6,}|@me|[a-z0-9]{26}|[0-9a-f]{64}|[\w-]{40,}|[UWCDTBF][A-Z0-9]{6,})(?=/|$)")
 """Parts of a path that tell one thing from another of its kind: they make no point of their own."""
@@ -53,8 +56,8 @@ class Fuse:
 
     def plant(self) -> None:
         """Put it into the process that this is, for good."""
-        for kind, name in ((Store, "store"), (Chat, "chat")):
-            self._name_verbs(kind, name)
+        for kind, name in VERBS:
+            _name_verbs(kind, name)
         _replace(Sqlite, "write", self._around_write)
         _replace(Writer, "_commit", self._around_commit)
         for verb in ("keep", "fetch", "adopt", "fit", "preview"):
@@ -64,13 +67,6 @@ class Fuse:
         _replace(aiohttp.ClientSession, "_request", self._around_aiohttp)
 
     # -- the store
-
-    def _name_verbs(self, kind: type, prefix: str) -> None:
-        """Which verb a write belongs to. Those that only read are named too, and never make a point."""
-        for name, verb in inspect.getmembers(kind, inspect.iscoroutinefunction):
-            if not name.startswith("_"):
-                _replace(kind, name, functools.partial(_named, f"{prefix}.{name}"))
-                assert verb is not getattr(kind, name)
 
     def _around_write(self, write: Call) -> Call:
         async def wrapped(*args: Any) -> Any:
@@ -127,6 +123,32 @@ class Fuse:
             return answer
 
         return wrapped
+
+
+def verb() -> str:
+    """The verb of the store whose write this is."""
+    return _verb.get()
+
+
+@contextmanager
+def named_verbs() -> Iterator[None]:
+    """`verb` knows, for as long as this lasts."""
+    before = [(kind, name, one) for kind, _ in VERBS for name, one in vars(kind).items()]
+    for kind, prefix in VERBS:
+        _name_verbs(kind, prefix)
+    try:
+        yield
+    finally:
+        for kind, name, one in before:
+            if vars(kind)[name] is not one:
+                setattr(kind, name, one)
+
+
+def _name_verbs(kind: type, prefix: str) -> None:
+    """Which verb a write belongs to. Those that only read are named too, and never make a point."""
+    for name, _ in inspect.getmembers(kind, inspect.iscoroutinefunction):
+        if not name.startswith("_"):
+            _replace(kind, name, functools.partial(_named, f"{prefix}.{name}"))
 
 
 def of_request(method: str, path: str) -> str:
