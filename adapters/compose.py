@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
 from adapters.sandbox_process import running_sandbox
+from adapters.slack import Clients as SlackClients
+from adapters.slack import Slack
 from adapters.terminal import Terminal
 from adapters.web import Web
 from bot import policy
@@ -49,6 +51,7 @@ class Installation:
     library: Library
     clients: Mapping[str, Client]
     web: Web
+    slack: Slack | None
     core: Studio
     engine: Engine | None
     links: Links | None
@@ -103,6 +106,9 @@ async def installation(
             store, catalogue, library, settings=settings.web, public_url=settings.http.public_url, now=now
         )
         platforms: dict[str, Platform] = {"web": web, "terminal": Terminal()}
+        slack = await _slack(settings, catalogue, stack, now)
+        if slack is not None:
+            platforms["slack"] = slack
         engine = None
         if has_engine:
             engine = Engine(
@@ -129,7 +135,19 @@ async def installation(
             now=now,
             rng=rng,
         )
-        yield Installation(settings, catalogue, store, library, clients, web, core, engine, links, now)
+        yield Installation(settings, catalogue, store, library, clients, web, slack, core, engine, links, now)
+
+
+async def _slack(
+    settings: Settings, catalogue: Catalogue, stack: AsyncExitStack, now: Callable[[], float]
+) -> Slack | None:
+    """Slack, where there is a token to speak with."""
+    if settings.slack.bot_token is None:
+        return None
+    clients = SlackClients(settings.slack.api_base, settings.slack.bot_token)
+    return await stack.enter_async_context(
+        Slack(catalogue, settings=settings.slack, clients=clients, now=now)
+    )
 
 
 def address_note(settings: Settings) -> Path:

@@ -61,7 +61,11 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
         raise CannotStart("Another process runs the engine.")
     engine = asyncio.create_task(running.engine.run())
     others = [
-        asyncio.create_task(running.web.run(running.core)),
+        *(
+            asyncio.create_task(listener.run(running.core))
+            for listener in (running.web, running.slack)
+            if listener
+        ),
         asyncio.create_task(
             keep_tidy(
                 running.store,
@@ -90,6 +94,8 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
         return None if running.core.open else "It is shutting down."
 
     routes = list(running.web.routes(running.core))
+    if running.slack is not None:
+        routes += running.slack.routes(running.core)
     if running.links is not None:
         routes += signed_files(running.links, running.library.path)
     app = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
@@ -106,11 +112,10 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
 
 
 def _tell_what_is_not_served(settings: Settings) -> None:
-    for name, token in (("discord", settings.discord.token), ("slack", settings.slack.bot_token)):
-        if token is not None:
-            log.warning(
-                "Configured, but this version does not speak it yet", action="not_served", platform=name
-            )
+    if settings.discord.token is not None:
+        log.warning(
+            "Configured, but this version does not speak it yet", action="not_served", platform="discord"
+        )
 
 
 def _note_address(running: Installation, site: Site) -> None:

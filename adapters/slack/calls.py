@@ -17,7 +17,9 @@ from bot.jobs import Json
 MAYBE_DONE = frozenset({"internal_error", "fatal_error", "request_timeout"})
 """Errors after which some of it may have been done: https://docs.slack.dev/reference/methods/chat.postMessage"""
 
-NOT_NOW = frozenset({"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org", "org_login_required"})
+NOT_NOW = frozenset(
+    {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org", "org_login_required"}
+)
 
 GONE = frozenset(
     {

@@ -233,9 +233,7 @@ class Delivery:
         """An edit may be repeated. What stood there may be gone: then there is nothing to say any more."""
         shown = self._shown(spot, card, notice)
         try:
-            await self._calls.call(
-                spot.team, "chat.update", channel=spot.channel, ts=standing["ts"], **shown
-            )
+            await self._calls.call(spot.team, "chat.update", channel=spot.channel, ts=standing["ts"], **shown)
         except Declined as error:
             if error.code not in NO_CARD and not standing["shared"]:
                 raise refused_place(error) from error
@@ -266,9 +264,7 @@ class Delivery:
         """The id of an upload, which nobody sees before it is completed and which else is discarded."""
         size = file.path.stat().st_size
         try:
-            slot = await self._calls.call(
-                team, "files.getUploadURLExternal", filename=file.name, length=size
-            )
+            slot = await self._calls.call(team, "files.getUploadURLExternal", filename=file.name, length=size)
         except Declined as error:
             raise _refused_file(error, size) from error
         source = await asyncio.to_thread(file.path.open, "rb")
@@ -422,5 +418,3 @@ def _refused_file(error: Declined, size: int) -> Exception:
     if error.code in NO_FILES:
         return _NoFiles(error.code)
     return refused_place(error)
-
-

@@ -1,8 +1,8 @@
 """Models -> modals, and modals -> orders. Pure.
 
 A field's block is named after its command and alias, its element "value", so that what was filled in stays
-when the view is updated. A link given for a file has a field of its own ("…/link"); files given otherwise stand
-in the view's metadata, for Slack has no way to put them into a field.
+when the view is updated. A link given for a file has a field of its own ("…/link"); files given otherwise
+stand in the view's metadata, for Slack has no way to put them into a field.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from adapters import words
 from adapters.slack.render import escaped, plain
 from bot.catalogue import Catalogue, Input, Kind, Model, Type
 from bot.catalogue.values import YES, match_choice
+from bot.catalogue.values import read as read_value
 from bot.errors import BadOrder, Problem, Refused
 from bot.jobs import FileRef, Json, Option
 
@@ -80,7 +81,9 @@ class Filled:
     def options(self) -> tuple[Option, ...]:
         """With stand-ins for files that are not here yet."""
         stand_ins = [
-            (alias, FileRef(one.digest, one.name)) for alias, files in self.form.given.items() for one in files
+            (alias, FileRef(one.digest, one.name))
+            for alias, files in self.form.given.items()
+            for one in files
         ]
         return (*self.form.options, *stand_ins)
 
@@ -172,7 +175,7 @@ def _element(entry: Input, value: Json, language: str) -> Json:
         return _several(entry, value)
     if entry.choices and len(entry.choices) <= OPTIONS and _is_choice(entry, value):
         return _menu(entry, value)
-    if entry.type in (Type.INTEGER, Type.NUMBER) and _counts(entry) and _is_number(value):
+    if entry.type in (Type.INTEGER, Type.NUMBER) and _counts(entry) and _fits(entry, value):
         return _number(entry, value)
     return _line(entry, value)
 
@@ -191,9 +194,8 @@ def _number(entry: Input, value: Json) -> Json:
     for name, bound in (("min_value", entry.minimum), ("max_value", entry.maximum)):
         if bound is not None:
             element[name] = _written(bound)
-    # A value out of bounds would make Slack refuse the whole view: then the field says what is wrong with it.
-    if value is not None and _is_within(entry, float(value)):
-        element["initial_value"] = _written(value)
+    if value is not None:
+        element["initial_value"] = _written(read_value(entry, entry.alias, value))
     return _with_default(element, entry)
 
 
@@ -261,7 +263,10 @@ def _where(language: str) -> Json:
 
 def _more(language: str) -> Json:
     label = plain(words.say("button.more", {}, language), 75)
-    return {"type": "actions", "elements": [{"type": "button", "action_id": MORE, "text": label, "value": MORE}]}
+    return {
+        "type": "actions",
+        "elements": [{"type": "button", "action_id": MORE, "text": label, "value": MORE}],
+    }
 
 
 def _text(text: str) -> Json:
@@ -279,7 +284,9 @@ def _note(text: str) -> Json:
 # -- other views
 
 
-def chooser(models: Iterable[Model], language: str, *, place: str = "", spare: Attachment | None = None) -> Json:
+def chooser(
+    models: Iterable[Model], language: str, *, place: str = "", spare: Attachment | None = None
+) -> Json:
     """Choose a model; its form follows in the same view."""
     kinds: dict[str, list[Json]] = {}
     for model in models:
@@ -336,7 +343,9 @@ def read(view: Json, catalogue: Catalogue) -> Filled:
         value = values["value"]
         if entry.is_file:
             if files := value.get("files"):
-                given[entry.alias] = [Attachment(slack=one["id"], name=one.get("name") or one["id"]) for one in files]
+                given[entry.alias] = [
+                    Attachment(slack=one["id"], name=one.get("name") or one["id"]) for one in files
+                ]
             continue
         options += _read_field(entry, value)
     where = (state.get(WHERE) or {}).get("value") or {}
@@ -434,23 +443,16 @@ def _counts(entry: Input) -> bool:
     return len(bounds) == 2 and all(abs(bound) < EXACT for bound in bounds)
 
 
-def _is_number(value: Json) -> bool:
-    if value is None or isinstance(value, int | float):
-        return not isinstance(value, bool)
+def _fits(entry: Input, value: Json) -> bool:
+    """Whether a field for numbers can hold it. Of what can't, Slack would refuse the whole view: that is
+    shown as it was typed, to be mended."""
     try:
-        return float(value) == float(value)
-    except ValueError:
+        return value is None or read_value(entry, entry.alias, value) is not None
+    except BadOrder:
         return False
-
-
-def _is_within(entry: Input, value: float) -> bool:
-    low, high = entry.minimum, entry.maximum
-    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
-
-

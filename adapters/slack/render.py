@@ -30,9 +30,7 @@ def escaped(text: object) -> str:
 # -- the card
 
 
-def card(
-    about: Card, notice: Notice, catalogue: Catalogue, *, instead_of: str = ""
-) -> dict[str, Json]:
+def card(about: Card, notice: Notice, catalogue: Catalogue, *, instead_of: str = "") -> dict[str, Json]:
     """`text` and `blocks` of a job's message. `instead_of`: the channel in whose stead it stands here."""
     language = about.actor.language
     said = words.notice(notice, language)
@@ -136,10 +134,7 @@ def _buttons(about: Card, notice: Notice, model: Model | None, catalogue: Catalo
     if isinstance(notice, Ready) and (steps := _steps(notice, catalogue)):
         rows.append(
             _actions(
-                [
-                    _button(f"step.{step.command}", _step_label(step, language), about.job)
-                    for step in steps
-                ]
+                [_button(f"step.{step.command}", _step_label(step, language), about.job) for step in steps]
             )
         )
     return rows
@@ -215,7 +210,13 @@ def help_one(model: Model, language: str) -> list[Json]:
     lines = [escaped(model.summary), _code(model.example)]
     for entry in model.inputs:
         facts = {"name": entry.alias, "help": entry.help, "default": entry.default}
-        code = "option_required" if entry.required else "option_default" if entry.default not in (None, "") else "option"
+        code = (
+            "option_required"
+            if entry.required
+            else "option_default"
+            if entry.default not in (None, "")
+            else "option"
+        )
         lines.append("• " + escaped(words.say(f"help.{code}", facts, language)))
     return [_header(f"/{model.command}"), *_sections(lines)]
 
