@@ -1,4 +1,4 @@
-"""Slack as a platform: listens by Socket Mode or over HTTP, shows what becomes of jobs by the Web API alone."""
+"""Slack as a platform: listens by Socket Mode or over HTTP, shows by the Web API alone."""
 
 from __future__ import annotations
 

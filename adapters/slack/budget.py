@@ -38,7 +38,7 @@ class Turns:
         return 0.0
 
     def take_idle(self, now: float, *, spare: int) -> float:
-        """As `take`, for what is of no importance: only where nobody waits and `spare` turns are left over."""
+        """As `take`, for what can be left out: only where nobody waits and `spare` turns are left over."""
         self._forget(now)
         waiting = sum(map(len, self._lines.values()))
         wait = self._ready_at(waiting + spare, now) - now

@@ -1,0 +1,252 @@
+"""A studio in a played Slack: real slack-bolt, store, engine and sandbox; in Socket or HTTP mode."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from adapters.slack import Clients, Slack
+from bot import policy
+from bot.catalogue import load
+from bot.config import Limits, SlackSettings
+from bot.core import Studio
+from bot.engine import Engine, Rules
+from bot.http import Site, make_app, serve
+from bot.jobs import Actor, Job, JobId, State
+from bot.media import Library
+from bot.providers import Client, connect
+from bot.sandbox.server import Sandbox
+from bot.sandbox.server import serve as serve_sandbox
+from bot.sandbox.work import Piece, Report, Work
+from bot.store import Store
+from tests.rig import AMPLE, QUICK, eventually, tiny
+from tests.slack_server import Limits as SlackLimits
+from tests.slack_server import Person, SlackServer, make_manifest
+from tests.slack_server.messages import Message
+from tests.slack_server.state import Channel, Team
+
+Mode = Literal["socket", "http"]
+
+CATALOGUE = load()
+COMMANDS = ("/threadreel", *(f"/{command}" for command in CATALOGUE.commands()))
+MESSAGE_SHORTCUTS = ("video", "edit", "cutout", "use")
+
+
+def manifest(url: str | None = None, **changes: Any) -> dict[str, Any]:
+    return make_manifest(
+        commands=COMMANDS,
+        global_shortcuts=["create"],
+        message_shortcuts=MESSAGE_SHORTCUTS,
+        events=("message.im", "app_mention", "app_home_opened", "app_uninstalled", "tokens_revoked"),
+        url=url,
+        **changes,
+    )
+
+
+class Gate:
+    """Lets the models finish, or not yet."""
+
+    def __init__(self) -> None:
+        self.open = True
+
+    def make(self, work: Work, report: Report) -> Iterator[Piece]:
+        report(" 50%|#####     | 1/2 [00:00<00:00, 1.0it/s]\n")
+        while not self.open:
+            time.sleep(0.01)
+            report("")
+        yield from tiny(work, report)
+
+
+@dataclass
+class Rig:
+    """One process' worth of parts, and the Slack that it is in."""
+
+    folder: Path
+    base_url: str
+    server: SlackServer
+    mode: Mode
+    team: Team
+    general: Channel
+    anna: Person
+    gate: Gate
+    rules: Rules = QUICK
+    limits: Limits = AMPLE
+    token: str | None = None
+    store: Store = field(init=False)
+    library: Library = field(init=False)
+    client: Client = field(init=False)
+    engine: Engine = field(init=False)
+    core: Studio = field(init=False)
+    slack: Slack = field(init=False)
+    site: Site | None = None
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def build(self) -> None:
+        self._stack = contextlib.AsyncExitStack()
+        url = f"sqlite:///{self.folder}/jobs.db"
+        self.store = await self._stack.enter_async_context(await Store.open(url))
+        host = self.base_url.removeprefix("http://").partition("/")[0]
+        self.library = await self._stack.enter_async_context(
+            Library(self.folder / "media", max_bytes=50_000_000, private_hosts=(host,))
+        )
+        self.client = await self._stack.enter_async_context(
+            connect("sandbox", "box", self.base_url, "sandbox")
+        )
+        settings = self._settings()
+        clients = Clients(settings.api_base, settings.bot_token)
+        self.slack = await self._stack.enter_async_context(
+            Slack(CATALOGUE, settings=settings, clients=clients, now=self.server.clock)
+        )
+        self.engine = Engine(
+            self.store,
+            self.library,
+            CATALOGUE,
+            {"box": self.client},
+            {"slack": self.slack},
+            rules=self.rules,
+            free=frozenset({"box"}),
+            link=None,
+            now=self.server.clock,
+            rng=random.Random(7),
+        )
+        self.core = Studio(
+            self.store,
+            self.library,
+            CATALOGUE,
+            self.engine,
+            rules=policy.Rules(self.limits, ("slack:*",)),
+            routes={"default": "box"},
+            providers={"box": self.client.can},
+            public=False,
+            now=self.server.clock,
+            rng=random.Random(),
+        )
+
+    def _settings(self) -> SlackSettings:
+        token = SecretStr(self.token or self.server.token)
+        if self.mode == "socket":
+            secrets = {"app_token": SecretStr(self.server.app_token)}
+        else:
+            secrets = {"signing_secret": SecretStr(self.server.app.signing_secret)}
+        return SlackSettings(bot_token=token, api_base=self.server.api_base, **secrets)
+
+    async def start(self, *, engine: bool = True) -> None:
+        if self.mode == "http":
+            routes = self.slack.routes(self.core)
+            app = make_app(routes, host="127.0.0.1", public_url=None, ready=_ready)
+            self.site = await self._stack.enter_async_context(await serve(app, "127.0.0.1", 0))
+            self.server.app.change_manifest(manifest(f"{self.site.address}/slack/events"))
+        self.tasks = [asyncio.create_task(self.slack.run(self.core))]
+        if engine:
+            self.start_engine()
+        if self.mode == "socket":
+            await self.server.connected(2)
+
+    def start_engine(self) -> None:
+        self.tasks.append(asyncio.create_task(self.engine.run()))
+
+    async def crash(self) -> None:
+        """End it wherever it is, as a kill does, and close the files."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks = []
+        await self._stack.aclose()
+
+    async def restart(self) -> None:
+        await self.crash()
+        await self.build()
+        await self.start()
+
+    # -- looking
+
+    def cards(self, channel: Channel | None = None) -> list[Message]:
+        """The cards of jobs in a channel, threads included."""
+        found = self.server.messages(channel or self.general)
+        return [one for one in found if one.metadata and one.metadata["event_type"] == "threadreel_job"]
+
+    async def card(self, channel: Channel | None = None, number: int = 0) -> Message:
+        found: Message = await eventually(lambda: self.cards(channel)[number:], "there is a card")
+        return found[0] if isinstance(found, list) else found
+
+    def results(self, channel: Channel | None = None) -> list[Message]:
+        """The bot's messages that bring files."""
+        return [
+            one for one in self.server.messages(channel or self.general) if one.files and one.installation
+        ]
+
+    async def result(self, channel: Channel | None = None, number: int = 0) -> Message:
+        found = await eventually(lambda: self.results(channel)[number:], "there is a result", 20)
+        message: Message = found[0]
+        return message
+
+    async def jobs(self) -> list[Job]:
+        actor = Actor("slack", self.anna.id, "anna", self.team.id)
+        return await self.store.of_person(actor, 100)
+
+    async def job(self, number: int = 0) -> Job:
+        """A job by its number, the newest first."""
+        found: list[Job] = await eventually(self.jobs, "there is a job")
+        return found[number]
+
+    async def ended(self, job: Job | JobId | None = None, within: float = 20.0) -> Job:
+        id_ = job.id if isinstance(job, Job) else job or (await self.job()).id
+
+        async def over() -> Job | None:
+            found = await self.store.get(id_)
+            return found if found and found.state in (State.DONE, State.UNDELIVERED) else None
+
+        found: Job = await eventually(over, f"{id_} is over", within)
+        return found
+
+    def is_tidy(self) -> bool:
+        """Nothing stands twice, nothing stands where nobody finds it, nothing was asked that isn't played."""
+        assert not self.server.duplicates()
+        assert not self.server.misplaced
+        assert not self.server.unplayed, self.server.unplayed
+        return True
+
+
+async def _ready() -> None:
+    return None
+
+
+@contextlib.asynccontextmanager
+async def slack_rig(
+    folder: Path,
+    mode: Mode = "socket",
+    *,
+    start: bool = True,
+    slack_limits: SlackLimits | None = None,
+    scopes: tuple[str, ...] | None = None,
+    make: Callable[[Work, Report], Iterator[Piece]] | None = None,
+    **changes: Any,
+) -> AsyncIterator[Rig]:
+    gate = Gate()
+    given: dict[str, Any] = {"scopes": scopes} if scopes is not None else {}
+    limits = slack_limits or SlackLimits()
+    async with (
+        SlackServer(manifest(**given), limits=limits) as server,
+        serve_sandbox(Sandbox(CATALOGUE, make or gate.make, kind="replicate"), "127.0.0.1", 0) as base_url,
+    ):
+        team = server.team("Foxes")
+        anna = server.person("anna", team)
+        general = team.channel("general", anna, bot=True)
+        rig = replace(Rig(folder, base_url, server, mode, team, general, anna, gate), **changes)
+        await rig.build()
+        if start:
+            await rig.start()
+        try:
+            yield rig
+        finally:
+            gate.open = True
+            await rig.crash()
