@@ -209,7 +209,7 @@ class SlackServer:
             payload = json.loads(await request.read())
         except ValueError:
             payload = None
-        note: Request = request[NOTE]
+        note = request[NOTE]
         note.args = payload if isinstance(payload, dict) else {}
         error = self.interactions.answer_by_url(request.match_info["secret"], payload)
         if error is None:

@@ -23,7 +23,6 @@ from tests.slack_server.state import Channel, Team, User, World
 if TYPE_CHECKING:
     from tests.slack_server.server import SlackServer
 
-NOTE = "note"
 OTHERS = {
     "/upload/": "upload",
     "/files-": "download",
@@ -48,6 +47,9 @@ class Request:
     fault: str | None = None
     authorized: bool = False
     played: bool = True
+
+
+NOTE = web.RequestKey("note", Request)
 
 
 class Cut(Exception):
@@ -280,7 +282,7 @@ class WebApi:
     # -- calls ---------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        note: Request = request[NOTE]
+        note = request[NOTE]
         try:
             return await self._play(request, note)
         except SlackError as error:
