@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +19,17 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 
 from tests.slack_server import ClientRefused, Person, SlackServer, Upload, make_manifest
-from tests.slack_server.client import AsyncApp, AsyncWebClient, bolt_at, socket_mode, web_client_at
+from tests.slack_server.client import (
+    AsyncApp,
+    AsyncSocketModeHandler,
+    AsyncWebClient,
+    bolt_at,
+    socket_mode,
+    web_client_at,
+)
 from tests.slack_server.limits import JSON
 from tests.slack_server.messages import Message
+from tests.slack_server.remote import RemoteServer
 from tests.slack_server.state import Channel, Team
 
 PNG = (
@@ -814,6 +824,8 @@ async def test_the_same_envelope_twice(server: SlackServer, bot: Bot, ann: Perso
     assert len(server.duplicates()) == 1
     reply = await ann.say(ann.dm(), "hello", times=2)
     assert reply.attempts == 2
+    reply = await ann.say(general, "@threadreel", times=2)
+    assert [one.attempts for one in reply.deliveries] == [2, 2]
 
 
 # -- files -------------------------------------------------------------------------------------------
@@ -1361,3 +1373,57 @@ async def test_revoking_its_own_token_uninstalls_the_app(
     assert told == ["tokens_revoked", "app_uninstalled"]
     async with refused("token_revoked"):
         await client.auth_test()
+
+
+# -- as a process of its own -------------------------------------------------------------------------
+
+
+async def test_it_is_driven_from_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest()))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.slack_server", "--manifest", str(path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        told = json.loads(await process.stdout.readline())
+        async with RemoteServer(told["url"]) as server:
+            await drive(server, told)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def drive(server: RemoteServer, told: JSON) -> None:
+    team = await server.do("team", name="Foxes")
+    general = await server.do("channel", team=team["id"], name="general", bot=True)
+    ann = await server.person("Ann", team["id"], general)
+    client = AsyncWebClient(token=team["token"], base_url=told["api_base"])
+    bolt = AsyncApp(client=client, signing_secret=told["signing_secret"])
+    Bot(bolt)
+    handler = AsyncSocketModeHandler(bolt, told["app_token"])
+    await handler.connect_async()  # type: ignore[no-untyped-call]
+    try:
+        await server.do("connected")
+        reply = await ann.command("/animate", "fox", channel=general)
+        assert reply.ack == {}
+        await server.do("posted", channel=general)
+        reply = await (await ann.global_shortcut("create")).opened()
+        assert reply.view is not None
+        assert reply.view["fields"][0]["value"] == "a fox"
+        reply = await ann.submit_view({"Steps": 3, "Picture": [("fox.png", PNG)]})
+        assert (reply.ack, await server.do("views", person="Ann")) == ({}, [])
+        await ann.say(general, "look", files=[("fox.png", PNG)])
+        [message, *_] = await server.messages(general)
+        place = {"channel": general, "ts": message.ts}
+        reply = await (await ann.press(place, "cancel")).answered()
+        assert reply.text == "cancelled 7"
+        with pytest.raises(ClientRefused):
+            await ann.press(place, "nothing")
+        with pytest.raises(LookupError):
+            await server.do("nothing")
+        seconds = await server.do("load", person="Ann", command="/animate", channel=general, count=20)
+        assert all(one is not None for one in seconds)
+        assert (await server.do("state"))["unplayed"] == []
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]
