@@ -206,7 +206,7 @@ class Bytes:
 
     async def _give(self, request: web.Request) -> web.StreamResponse:
         """The bytes of a file for who has a token, and a login page for all others."""
-        note: Request = request[NOTE]
+        note = request[NOTE]
         file = self.world.files.get(request.match_info["which"].partition("-")[2])
         if not self._may(request, file, note) or file is None:
             return page(200, "<title>Sign in to Slack</title>Sign in to your workspace")
