@@ -14,12 +14,12 @@ from adapters.slack import http
 from adapters.slack.calls import Calls, Declined
 from adapters.slack.clients import Clients
 from adapters.slack.commands import Commands
-from adapters.slack.delivery import Delivery
+from adapters.slack.delivery import Delivery, Manners
 from adapters.slack.files import PrivateFiles
 from adapters.slack.listeners import Listeners, bolt_app
 from adapters.slack.people import People
 from adapters.slack.places import NAME, Spot
-from adapters.slack.sockets import Sockets
+from adapters.slack.sockets import Patience, Sockets
 from adapters.slack.whispers import Whispers
 from bot.catalogue import Catalogue
 from bot.config import SlackSettings
@@ -43,14 +43,22 @@ class Slack:
     name = NAME
 
     def __init__(
-        self, catalogue: Catalogue, *, settings: SlackSettings, clients: Clients, now: Callable[[], float]
+        self,
+        catalogue: Catalogue,
+        *,
+        settings: SlackSettings,
+        clients: Clients,
+        now: Callable[[], float],
+        manners: Manners | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._settings = settings
         self._clients = clients
         self._now = now
         self._calls = Calls(clients, now)
         self._people = People(self._calls, now)
-        self._delivery = Delivery(self._calls, catalogue, now=now)
+        self._delivery = Delivery(self._calls, catalogue, now=now, manners=manners)
+        self._patience = patience
         self._whispers = Whispers(self._calls)
         self._listeners: Listeners | None = None
 
@@ -74,7 +82,7 @@ class Slack:
         app = bolt_app(self._clients.client())
         self._listening(core).listen(app)
         token = self._settings.app_token.get_secret_value()
-        await Sockets(app, self._clients.client(), token).run()
+        await Sockets(app, self._clients.client(), token, self._patience).run()
 
     def routes(self, core: Core) -> list[web.RouteDef]:
         """What Slack posts to in HTTP mode; nothing in Socket Mode."""

@@ -24,14 +24,15 @@ class Clients:
     An async context manager: it owns the session that everything goes through.
     """
 
-    def __init__(self, api_base: str, token: SecretStr | None) -> None:
+    def __init__(self, api_base: str, token: SecretStr | None, *, answer: float = ANSWER) -> None:
         self.api_base = api_base
         self._token = token
+        self._answer = answer
         self._session: aiohttp.ClientSession | None = None
         self._clients: dict[str, AsyncWebClient] = {}
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=ANSWER, sock_connect=5)
+        timeout = aiohttp.ClientTimeout(total=self._answer, sock_connect=5)
         # As many at once as there are events: each has a deadline of its own.
         self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import aiohttp
 import structlog
@@ -18,32 +19,37 @@ from bot.errors import Busy, Denied, LostAnswer, MaybePosted, TooLarge
 from bot.jobs import JobId, Json, Posted
 from bot.ports import Card, MediaFile, Notice, Post, Ready, Save, Waiting, Working
 
-SETTLED = 5.0
-"""Seconds after which a message whose answer was lost stands there, or never will."""
 SKEW = 60.0
 """Seconds that Slack's clock may differ from ours."""
 PAGES = 5
 """Pages of a history that are looked through for a lost message."""
-
-SHARED_WITHIN = 180.0
-"""Seconds that Slack may take to look at a file before it shows it."""
 LOOKS = (0.1, 0.4, 1.0)
 """Seconds before each look at a file just shared; later looks are left to later tries."""
 ROUNDS = 2
-"""Times that a file which never appeared is taken back and uploaded anew."""
-
+"""Times that files which never appeared are taken back and uploaded anew."""
 UPLOAD = aiohttp.ClientTimeout(total=900, sock_connect=10, sock_read=120)
-
-A_WHILE = 1.0
-"""Seconds that somebody's turn is waited for on the spot."""
-
-UPDATES_PER_MINUTE = 43
-UPDATES_AT_ONCE = 6
-"""Together under the 50 calls a minute that Slack allows a workspace: rate-limit tier 3."""
-FOR_THE_END = 3
-"""Updates that are kept free of progress, for cards that have ended."""
-
 CHANNELS = 1000
+"""Channels whose last post is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How much is asked of Slack, and for how long it is waited.
+
+    Calls of chat.update, for a workspace, stay under the 50 a minute of rate-limit tier 3; `for_ends` of them
+    are kept free of progress. One message a channel in `between_posts` seconds. What was not answered has
+    happened after `settled` seconds, or never will; a file that was taken is shown within `shown`.
+    Turns are waited for on the spot where they come in `a_while`. (https://docs.slack.dev/apis/web-api/rate-limits)
+    """
+
+    updates_per_minute: float = 43
+    updates_at_once: int = 6
+    for_ends: int = 3
+    between_posts: float = 1.0
+    settled: float = 5.0
+    shown: float = 180.0
+    a_while: float = 1.0
+
 
 TOO_LARGE = frozenset({"file_upload_size_restricted", "file_too_large"})
 NO_FILES = frozenset(
@@ -109,14 +115,12 @@ class Delivery:
         catalogue: Catalogue,
         *,
         now: Callable[[], float],
-        settled: float = SETTLED,
-        shared_within: float = SHARED_WITHIN,
+        manners: Manners | None = None,
     ) -> None:
         self._calls = calls
         self._catalogue = catalogue
         self._now = now
-        self._settled = settled
-        self._shared_within = shared_within
+        self._manners = manners or Manners()
         self._updates: dict[str, Turns] = {}
         self._posts: OrderedDict[tuple[str, str], Turns] = OrderedDict()
 
@@ -130,14 +134,14 @@ class Delivery:
             else:
                 await self._show_end(spot, post, standing)
         except LostAnswer as error:
-            raise Busy(str(error), retry_after=self._settled) from error
+            raise Busy(str(error), retry_after=self._manners.settled) from error
         return standing.fields
 
     async def _show_progress(self, spot: Spot, post: Post, standing: Standing) -> None:
         if standing["ts"] is None:
             await self._put_card(spot, post, standing)
             return
-        if wait := self._updates_of(spot.team).take_idle(self._now(), spare=FOR_THE_END):
+        if wait := self._updates_of(spot.team).take_idle(self._now(), spare=self._manners.for_ends):
             raise Busy("no room for progress", retry_after=wait)
         await self._edit(spot, post.card, post.notice, standing)
 
@@ -189,7 +193,7 @@ class Delivery:
     async def _found_card(self, spot: Spot, job: JobId, standing: Standing) -> bool:
         """Whether the card stands there after all. Raises MaybePosted where nobody lets us look."""
         since = float(standing["asking"])
-        if (wait := since + self._settled - self._now()) > 0:
+        if (wait := since + self._manners.settled - self._now()) > 0:
             raise Busy("the last try may still arrive", retry_after=wait)
         try:
             ts = await self._search(spot, job, since - SKEW)
@@ -312,7 +316,7 @@ class Delivery:
                 await standing.note(shared=True)
                 return
         waited = self._now() - float(standing["sharing"])
-        if waited < (self._shared_within if standing["answered"] else self._settled):
+        if waited < (self._manners.shown if standing["answered"] else self._manners.settled):
             raise Busy("not to be seen yet", retry_after=min(max(1.0, waited / 2), 20.0))
         await self._take_back(spot, standing)
 
@@ -386,17 +390,18 @@ class Delivery:
     async def _turn(self, turns: Turns, group: str, key: str) -> None:
         """Wait for one's turn: here where it is soon, else elsewhere."""
         while wait := turns.take(group, key, self._now()):
-            if wait > A_WHILE:
+            if wait > self._manners.a_while:
                 raise Busy("not its turn yet", retry_after=wait)
             await asyncio.sleep(wait)
 
     def _updates_of(self, team: str) -> Turns:
-        return self._updates.setdefault(team, Turns(60 / UPDATES_PER_MINUTE, UPDATES_AT_ONCE))
+        manners = self._manners
+        turns = Turns(60 / manners.updates_per_minute, manners.updates_at_once)
+        return self._updates.setdefault(team, turns)
 
     def _posts_in(self, spot: Spot) -> Turns:
-        """One message a second in a channel: https://docs.slack.dev/apis/web-api/rate-limits"""
         key = (spot.team, spot.channel)
-        turns = self._posts.setdefault(key, Turns(1.0))
+        turns = self._posts.setdefault(key, Turns(self._manners.between_posts))
         self._posts.move_to_end(key)
         if len(self._posts) > CHANNELS:
             self._posts.popitem(last=False)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import random
 import time
+import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
 from pydantic import SecretStr
 
 from adapters.slack import Clients, Slack
+from adapters.slack.delivery import Manners
+from adapters.slack.sockets import Patience
 from bot import policy
 from bot.catalogue import load
 from bot.config import Limits, SlackSettings
@@ -29,11 +34,14 @@ from bot.sandbox.work import Piece, Report, Work
 from bot.store import Store
 from tests.rig import AMPLE, QUICK, eventually, tiny
 from tests.slack_server import Limits as SlackLimits
-from tests.slack_server import Person, SlackServer, make_manifest
+from tests.slack_server import Person, SlackServer, Upload, make_manifest
 from tests.slack_server.messages import Message
 from tests.slack_server.state import Channel, Team
 
 Mode = Literal["socket", "http"]
+
+BRISK = Manners(updates_per_minute=6000, updates_at_once=10, between_posts=0.02, settled=0.3, shown=3.0)
+"""For tests that are about something else."""
 
 CATALOGUE = load()
 COMMANDS = ("/threadreel", *(f"/{command}" for command in CATALOGUE.commands()))
@@ -62,7 +70,30 @@ class Gate:
         while not self.open:
             time.sleep(0.01)
             report("")
-        yield from tiny(work, report)
+        if work.command == "music":
+            yield Piece("audio", "out.wav", sound(), "audio/wav")
+        else:
+            yield from tiny(work, report)
+
+
+def sound() -> bytes:
+    """A moment of silence."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(1600))
+    return out.getvalue()
+
+
+def picture(colour: str = "brown", *, size: int = 32) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (size, size), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+FOX = Upload("fox.png", picture())
 
 
 @dataclass
@@ -80,6 +111,9 @@ class Rig:
     rules: Rules = QUICK
     limits: Limits = AMPLE
     token: str | None = None
+    manners: Manners = BRISK
+    answer: float = 20.0
+    patience: Patience | None = None
     store: Store = field(init=False)
     library: Library = field(init=False)
     client: Client = field(init=False)
@@ -102,9 +136,16 @@ class Rig:
             connect("sandbox", "box", self.base_url, "sandbox")
         )
         settings = self._settings()
-        clients = Clients(settings.api_base, settings.bot_token)
+        clients = Clients(settings.api_base, settings.bot_token, answer=self.answer)
         self.slack = await self._stack.enter_async_context(
-            Slack(CATALOGUE, settings=settings, clients=clients, now=self.server.clock)
+            Slack(
+                CATALOGUE,
+                settings=settings,
+                clients=clients,
+                now=self.server.clock,
+                manners=self.manners,
+                patience=self.patience,
+            )
         )
         self.engine = Engine(
             self.store,
