@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from bot.jobs import Job, State
+from bot.sandbox.work import Piece, Report, Work
+from tests.media_samples import still
 from tests.rig import eventually
 from tests.slack.rig import BRISK, Rig, slack_rig
 from tests.slack_server import Limits as SlackLimits
@@ -241,12 +243,24 @@ async def test_where_the_app_was_taken_out_the_result_is_kept(studio: Rig) -> No
 # -- what the workspace takes
 
 
+def noisy(work: Work, report: Report) -> Iterator[Piece]:
+    """A picture that is hard to compress: some 100 kB."""
+    yield Piece("image", "out.png", still("PNG", 200, 200, noise=120), "image/png")
+
+
 async def test_a_file_that_is_too_large_is_made_smaller(tmp_path: Path) -> None:
-    limits = SlackLimits(upload=60)
-    async with slack_rig(tmp_path, slack_limits=limits) as studio:
-        job = await order(studio)
-        done = await studio.ended(job)
-        assert done.state is State.UNDELIVERED
+    limits = SlackLimits(upload=40_000)
+    async with slack_rig(tmp_path, slack_limits=limits, make=noisy) as studio:
+        done = await studio.ended(await order(studio))
+        assert done.state is State.DONE
+        (result,) = studio.results()
+        assert done.media[0].size > 40_000 >= result.files[0].size
+
+
+async def test_what_cannot_be_made_small_enough_is_kept_and_said(tmp_path: Path) -> None:
+    async with slack_rig(tmp_path, slack_limits=SlackLimits(upload=60)) as studio:
+        done = await studio.ended(await order(studio))
+        assert (done.state, done.code) == (State.UNDELIVERED, "too_large")
         assert "too large" in (await studio.card()).text
 
 
@@ -279,7 +293,8 @@ async def test_nothing_is_asked_while_slack_wants_patience(studio: Rig) -> None:
 
 async def test_nobody_is_called_by_a_prompt_and_nothing_unfurls(studio: Rig) -> None:
     prompt = "<!channel> & <@U123> see https://example.org <b>"
-    await studio.anna.command("/imagine", prompt, channel=studio.general)
+    await (await studio.anna.command("/imagine", channel=studio.general)).opened()
+    await studio.anna.submit_view({"prompt": prompt})
     await studio.ended(await studio.job())
     for message in [*studio.cards(), *studio.results()]:
         assert message.pings <= {studio.anna.id}
