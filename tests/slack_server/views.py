@@ -210,7 +210,7 @@ class Views:
             return file is not None and file.processed and not file.deleted
 
         checked = check_view(data, kind=kind, image_known=known, new_id=lambda: self.world.new_secret(5))
-        asks_for_files = any(element["type"] == "file_input" for _, element in walk(checked["blocks"]))
+        asks_for_files = any(element.get("type") == "file_input" for _, element in walk(checked["blocks"]))
         if asks_for_files and "files:read" not in installation.scopes:
             raise SlackError("invalid_arguments", "file_input takes the scope files:read")
         return checked
