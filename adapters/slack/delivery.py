@@ -23,8 +23,6 @@ SKEW = 60.0
 """Seconds that Slack's clock may differ from ours."""
 PAGES = 5
 """Pages of a history that are looked through for a lost message."""
-LOOKS = (0.1, 0.4, 1.0)
-"""Seconds before each look at a file just shared; later looks are left to later tries."""
 ROUNDS = 2
 """Times that files which never appeared are taken back and uploaded anew."""
 UPLOAD = aiohttp.ClientTimeout(total=900, sock_connect=10, sock_read=120)
@@ -38,7 +36,8 @@ class Manners:
 
     Calls of chat.update, for a workspace, stay under the 50 a minute of rate-limit tier 3; `for_ends` of them
     are kept free of progress. One message a channel in `between_posts` seconds. What was not answered has
-    happened after `settled` seconds, or never will; a file that was taken is shown within `shown`.
+    happened after `settled` seconds, or never will; a file that was taken is shown within `shown`. It is
+    looked at after each of `looks`, and later by later tries.
     Turns are waited for on the spot where they come in `a_while`. (https://docs.slack.dev/apis/web-api/rate-limits)
     """
 
@@ -48,6 +47,7 @@ class Manners:
     between_posts: float = 1.0
     settled: float = 5.0
     shown: float = 180.0
+    looks: tuple[float, ...] = (0.5, 1.5)
     a_while: float = 1.0
 
 
@@ -256,7 +256,7 @@ class Delivery:
         if standing["files"] is None:
             ids = [await self._upload(spot.team, file) for file in ready.media]
             await standing.note(files=ids)
-        elif await self._is_shared(spot, standing["files"]):
+        elif standing["sharing"] is not None and await self._is_shared(spot, standing["files"]):
             await standing.note(shared=True)
             return
         if standing["sharing"] is None:
@@ -310,7 +310,7 @@ class Delivery:
         await standing.note(answered=True)
 
     async def _until_shared(self, spot: Spot, standing: Standing) -> None:
-        for pause in LOOKS:
+        for pause in self._manners.looks:
             await asyncio.sleep(pause)
             if await self._is_shared(spot, standing["files"]):
                 await standing.note(shared=True)

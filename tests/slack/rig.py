@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import random
 import time
 import wave
@@ -40,7 +41,14 @@ from tests.slack_server.state import Channel, Team
 
 Mode = Literal["socket", "http"]
 
-BRISK = Manners(updates_per_minute=6000, updates_at_once=10, between_posts=0.02, settled=0.3, shown=3.0)
+BRISK = Manners(
+    updates_per_minute=6000,
+    updates_at_once=10,
+    between_posts=0.02,
+    settled=0.3,
+    shown=3.0,
+    looks=(0.05, 0.2, 0.5),
+)
 """For tests that are about something else."""
 
 CATALOGUE = load()
@@ -66,10 +74,11 @@ class Gate:
         self.open = True
 
     def make(self, work: Work, report: Report) -> Iterator[Piece]:
-        report(" 50%|#####     | 1/2 [00:00<00:00, 1.0it/s]\n")
-        while not self.open:
-            time.sleep(0.01)
-            report("")
+        for percent in itertools.count(1):
+            report(f"{min(percent, 99)}%|#####     | 1/2 [00:00<00:00, 1.0it/s]\n")
+            if self.open:
+                break
+            time.sleep(0.05)
         if work.command == "music":
             yield Piece("audio", "out.wav", sound(), "audio/wav")
         else:
@@ -261,6 +270,12 @@ async def _ready() -> None:
     return None
 
 
+def _quicker(speed: float) -> Callable[[], float]:
+    """The wall clock, and from now on a quicker one."""
+    start = time.time()
+    return lambda: start + (time.time() - start) * speed
+
+
 @contextlib.asynccontextmanager
 async def slack_rig(
     folder: Path,
@@ -270,14 +285,17 @@ async def slack_rig(
     slack_limits: SlackLimits | None = None,
     scopes: tuple[str, ...] | None = None,
     make: Callable[[Work, Report], Iterator[Piece]] | None = None,
+    sandbox_workers: int = 2,
+    speed: float = 1.0,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     gate = Gate()
     given: dict[str, Any] = {"scopes": scopes} if scopes is not None else {}
     limits = slack_limits or SlackLimits()
+    sandbox = Sandbox(CATALOGUE, make or gate.make, kind="replicate", workers=sandbox_workers)
     async with (
-        SlackServer(manifest(**given), limits=limits) as server,
-        serve_sandbox(Sandbox(CATALOGUE, make or gate.make, kind="replicate"), "127.0.0.1", 0) as base_url,
+        SlackServer(manifest(**given), limits=limits, now=_quicker(speed)) as server,
+        serve_sandbox(sandbox, "127.0.0.1", 0) as base_url,
     ):
         team = server.team("Foxes")
         anna = server.person("anna", team)
