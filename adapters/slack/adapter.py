@@ -82,7 +82,7 @@ class Slack:
         app = bolt_app(self._clients.client())
         self._listening(core).listen(app)
         token = self._settings.app_token.get_secret_value()
-        await Sockets(app, self._clients.client(), token, self._patience).run()
+        await Sockets(app, self._clients, token, self._patience).run()
 
     def routes(self, core: Core) -> list[web.RouteDef]:
         """What Slack posts to in HTTP mode; nothing in Socket Mode."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import SecretStr
@@ -14,6 +15,8 @@ from bot.errors import Gone
 
 ANSWER = 20.0
 """Seconds that Slack may take to answer a call."""
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +37,22 @@ class Clients:
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._answer, sock_connect=5)
         # As many at once as there are events: each has a deadline of its own.
-        self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
+        connector = aiohttp.TCPConnector(limit=0)
+        self._session = aiohttp.ClientSession(
+            timeout=timeout, connector=connector, trust_env=self.played is None
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.session.close()
+
+    @property
+    def played(self) -> int | None:
+        """The port of a Slack played on this machine, which no proxy leads to; None for the real one."""
+        home = urlsplit(self.api_base)
+        return (home.port or 80) if home.hostname in LOOPBACK else None
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -50,9 +62,11 @@ class Clients:
 
     def client(self, token: str | None = None) -> AsyncWebClient:
         """A client that repeats nothing by itself: a post that is sent twice may stand there twice."""
-        return AsyncWebClient(
+        client = AsyncWebClient(
             token, base_url=self.api_base, session=self.session, retry_handlers=[], logger=log
         )
+        client.proxy = None  # the session knows of proxies, and of NO_PROXY too
+        return client
 
     async def of(self, team: str, enterprise: str | None = None) -> AsyncWebClient:
         """The client of a workspace. Raises Gone where there is no token for it (any more)."""

@@ -8,13 +8,13 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from adapters.slack.calls import Calls, Declined
+from adapters.slack.clients import LOOPBACK
 from bot.errors import BadMedia, TryLater
 from bot.jobs import FileRef, Json
 from bot.ports import Core
 
 HOSTS = ("slack.com", "slack-edge.com", "slack-files.com", "slack-gov.com")
 """With all names under them: https://docs.slack.dev/reference/objects/file-object"""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 HOPS = 5
 PIECE = 256 * 1024
@@ -26,9 +26,6 @@ class PrivateFiles:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        home = urlsplit(calls.clients.api_base)
-        # A Slack played on this machine: its own port, under any of this machine's names.
-        self._played = home.port if home.hostname in LOOPBACK else None
 
     async def keep(self, core: Core, team: str, id_: str, name: str) -> FileRef:
         """The file of this id in our media folder.
@@ -74,8 +71,8 @@ class PrivateFiles:
         except ValueError:
             return False
         host = (parts.hostname or "").lower()
-        if self._played is not None:
-            return host in LOOPBACK and port == self._played
+        if (played := self._calls.clients.played) is not None:
+            return host in LOOPBACK and port == played
         known = any(host == name or host.endswith(f".{name}") for name in HOSTS)
         return parts.scheme == "https" and known and port in (None, 443)
 

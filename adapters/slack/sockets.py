@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.clients import Clients
 
 CONNECTIONS = 2
 """So that while one is exchanged, which Slack asks for every few hours, the other listens."""
@@ -36,10 +37,10 @@ class Sockets:
     """
 
     def __init__(
-        self, app: AsyncApp, client: AsyncWebClient, app_token: str, patience: Patience | None = None
+        self, app: AsyncApp, clients: Clients, app_token: str, patience: Patience | None = None
     ) -> None:
         self._app = app
-        self._client = client
+        self._clients = clients
         self._token = app_token
         self._patience = patience or Patience()
         self._handlers: dict[int, AsyncSocketModeHandler] = {}
@@ -55,10 +56,7 @@ class Sockets:
 
     async def _keep(self, number: int) -> None:
         while True:
-            handler = AsyncSocketModeHandler(
-                self._app, self._token, web_client=self._client, ping_interval=self._patience.ping
-            )
-            self._handlers[number] = handler
+            handler = self._handlers[number] = self._new_handler()
             try:
                 async with asyncio.timeout(self._patience.connect):
                     await handler.connect_async()  # type: ignore[no-untyped-call]
@@ -70,6 +68,17 @@ class Sockets:
                 await asyncio.sleep(self._patience.look)
             finally:
                 await self._close(handler)
+
+    def _new_handler(self) -> AsyncSocketModeHandler:
+        handler = AsyncSocketModeHandler(
+            self._app,
+            self._token,
+            web_client=self._clients.client(),
+            ping_interval=self._patience.ping,
+        )
+        if self._clients.played is not None:
+            handler.client.proxy = None
+        return handler
 
     async def _until_dead(self, handler: AsyncSocketModeHandler) -> None:
         dead = 0.0

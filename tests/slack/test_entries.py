@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.rig import eventually
 from tests.slack.rig import FOX, Mode, Rig, slack_rig
 from tests.slack_server.delivery import Delivery
 from tests.slack_server.forms import fields_of
+from tests.slack_server.state import Channel
 
 
 @pytest.fixture(params=["socket", "http"])
@@ -177,6 +179,10 @@ async def test_a_guest_may_order_too(studio: Rig) -> None:
 # -- mentions and messages
 
 
+def _last_says(studio: Rig, channel: Channel, words: str) -> bool:
+    return words in studio.server.messages(channel)[-1].text
+
+
 async def test_a_mention_in_a_thread_is_answered_in_it(studio: Rig) -> None:
     root = (await studio.anna.say(studio.general, "our holidays")).said
     assert root is not None
@@ -209,7 +215,7 @@ async def test_messages_to_the_app_alone_run_the_same_grammar(studio: Rig) -> No
     assert len(studio.results(direct)) == 1
     for text, said in [("help", "/animate"), ("jobs", "a fox in snow"), ("good morning", "no command")]:
         await studio.anna.say(direct, text)
-        await eventually(lambda said=said: said in studio.server.messages(direct)[-1].text, text)
+        await eventually(partial(_last_says, studio, direct, said), text)
     assert len(await studio.jobs()) == 1
     assert studio.is_tidy()
 

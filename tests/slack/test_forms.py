@@ -29,14 +29,14 @@ def checked(view: Any) -> Any:
     return check_view(view, kind="modal", image_known=lambda _: True, new_id=lambda: f"new{next(numbers)}")
 
 
-def payload(view: Any, **filled: Any) -> Any:
+def payload(view: Any) -> Any:
     """The view as a submission has it, with nothing changed."""
     stands = checked(view)
     return {
         **stands,
         "id": "V1",
         "hash": "h",
-        "state": {"values": state_values(fields_of(stands["blocks"]), filled)},
+        "state": {"values": state_values(fields_of(stands["blocks"]), {})},
     }
 
 
