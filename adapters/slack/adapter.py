@@ -23,7 +23,7 @@ from adapters.slack.sockets import Patience, Sockets
 from adapters.slack.whispers import Whispers
 from bot.catalogue import Catalogue
 from bot.config import SlackSettings
-from bot.errors import Busy, LostAnswer, Undeliverable
+from bot.errors import Busy, Denied, Gone, LostAnswer
 from bot.jobs import Actor, Place, Posted
 from bot.ports import Core, Post, Save, Waiting, Working
 
@@ -96,7 +96,7 @@ class Slack:
         """The engine alone puts cards there, after the job is committed: see `docs/why.md`."""
         try:
             return await self._delivery.show(post, save)
-        except Undeliverable:
+        except (Denied, Gone):
             if isinstance(post.notice, Waiting | Working):
                 await self._whispers.say_refused(post.card.job)
             raise

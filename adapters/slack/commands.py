@@ -243,26 +243,31 @@ class Commands:
             await self._order(origin, spot, filled.form.model, filled.options)
             return
         answered = asyncio.create_task(asyncio.sleep(ANSWERED))
-        shown = await self._fetched_and_ordered(origin, filled, spot)
+        shown, sorry = await self._fetched_and_ordered(origin, filled, spot)
         await answered
-        await self._calls.call(origin.team, "views.update", view_id=view, view=shown)
+        try:
+            await self._calls.call(origin.team, "views.update", view_id=view, view=shown)
+        except Declined:  # they closed it
+            if sorry:
+                await self._whispers.say(origin, sorry)
 
     async def _place_of(self, origin: Origin, filled: Filled) -> Spot:
         if filled.form.place:
             return Spot.read(Place(filled.form.place))
         return Spot(origin.team, filled.channel) if filled.channel else await self._here(origin)
 
-    async def _fetched_and_ordered(self, origin: Origin, filled: Filled, spot: Spot) -> Json:
-        """The view that says what became of it: the form again, where there are mistakes."""
+    async def _fetched_and_ordered(self, origin: Origin, filled: Filled, spot: Spot) -> tuple[Json, str]:
+        """The view that says what became of it, with mistakes the form again; and what is wrong."""
         language = origin.language
         try:
             filled = replace(filled, form=await self._with_files_kept(origin.team, filled.form))
             await self._order(origin, spot, filled.form.model, filled.options)
         except BadOrder as error:
-            return forms.form(filled.form, language, error.problems)
+            return forms.form(filled.form, language, error.problems), words.refusal(error, language)
         except (ForPerson, TryLater, LostAnswer) as error:
-            return forms.words_view(_sorry(error, language), language)
-        return forms.words_view(words.say("slack.accepted", {}, language), language)
+            sorry = _sorry(error, language)
+            return forms.words_view(sorry, language), sorry
+        return forms.words_view(words.say("slack.accepted", {}, language), language), ""
 
     async def _with_files_kept(self, team: str, form: Form) -> Form:
         given: dict[str, list[Attachment]] = {}

@@ -15,7 +15,7 @@ from adapters.slack.budget import Turns
 from adapters.slack.calls import Calls, Declined, refused_place
 from adapters.slack.places import Spot
 from bot.catalogue import Catalogue
-from bot.errors import Busy, Denied, LostAnswer, MaybePosted, TooLarge
+from bot.errors import Busy, Denied, LostAnswer, MaybePosted, TooLarge, Undeliverable
 from bot.jobs import JobId, Json, Posted
 from bot.ports import Card, MediaFile, Notice, Post, Ready, Save, Waiting, Working
 
@@ -84,6 +84,7 @@ class Standing:
 
     channel, ts     the card
     asking          since when (epoch) a card was asked for whose answer we don't have
+    refused         the place would not have it: no more news on the way, the end is tried all the same
     lost            that card can't be looked for: it may stand there, nobody knows where
     files           ids of uploads, in the order of the result's files
     sharing         since when they were asked to be shared; from here on only files.info knows
@@ -138,6 +139,8 @@ class Delivery:
         return standing.fields
 
     async def _show_progress(self, spot: Spot, post: Post, standing: Standing) -> None:
+        if standing["refused"]:
+            raise Denied("it would not stand here before")
         if standing["ts"] is None:
             await self._put_card(spot, post, standing)
             return
@@ -166,7 +169,8 @@ class Delivery:
         """Post the card, or find the one that an earlier try has posted."""
         if standing["asking"] is not None and await self._found_card(spot, post.card.job, standing):
             return
-        await self._turn(self._posts_in(spot), "", post.card.job)
+        is_end = _end_of(post.notice) is not None
+        await self._turn(self._posts_in(spot), "", post.card.job, here=is_end)
         await standing.note(asking=self._now(), channel=spot.channel)
         shown = self._shown(spot, post.card, post.notice)
         try:
@@ -180,12 +184,10 @@ class Delivery:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-        except LostAnswer:
-            raise
         except Declined as error:
-            await standing.note(asking=None)
+            await standing.note(asking=None, refused=True)
             raise refused_place(error) from error
-        except Exception:
+        except (Busy, Undeliverable):
             await standing.note(asking=None)
             raise
         await standing.note(ts=answer["ts"], asking=None, shows=_end_of(post.notice))
@@ -387,10 +389,10 @@ class Delivery:
             return False
         return True
 
-    async def _turn(self, turns: Turns, group: str, key: str) -> None:
+    async def _turn(self, turns: Turns, group: str, key: str, *, here: bool = True) -> None:
         """Wait for one's turn: here where it is soon, else elsewhere."""
         while wait := turns.take(group, key, self._now()):
-            if wait > self._manners.a_while:
+            if not here or wait > self._manners.a_while:
                 raise Busy("not its turn yet", retry_after=wait)
             await asyncio.sleep(wait)
 

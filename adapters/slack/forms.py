@@ -51,15 +51,14 @@ class Attachment:
     name: str = ""
 
 
-Given: TypeAlias = Mapping[str, Sequence["Attachment"]]
-"""Files by the alias of their input."""
+Given: TypeAlias = Mapping[str, Sequence[Attachment]]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form is for: the model, the place of the result ("" where the form asks), files given already.
+    """What a form is for: the model, the place of the result ("" where the form asks), what is given already.
 
-    `spare`: a file of a message for whatever model is chosen. `more`: advanced fields are shown.
+    `given`: files by the alias of their input. `more`: advanced fields are shown.
     """
 
     model: Model
@@ -71,7 +70,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A form as it was sent. `attached`: the files put into it now, over those given before."""
+    """A form as it was sent: files put into it now stand over those given before.
+
+    `channel` and `response_url` are those of the conversation that was chosen in it.
+    """
 
     form: Form
     channel: str | None = None

@@ -18,7 +18,7 @@ from adapters.slack.commands import Commands
 from adapters.slack.people import People
 from adapters.slack.places import NAME, Spot
 from adapters.slack.whispers import Origin
-from bot.errors import ForPerson, LostAnswer, TryLater, Undeliverable
+from bot.errors import ForPerson, ThreadreelError
 from bot.jobs import JobId, Json
 
 SEEN = 10_000
@@ -218,11 +218,9 @@ class Listeners:
             await work()
         except ForPerson as error:
             await self._commands.apologise(origin, error)
-        except (TryLater, LostAnswer) as error:
+        except ThreadreelError as error:
             log.warning("Not now", action="not_now", why=str(error), key=origin.key)
             await self._commands.apologise(origin, error)
-        except Undeliverable as error:
-            log.warning("Nobody to answer", action="not_installed", why=str(error), key=origin.key)
         except Exception as error:
             log.exception("What somebody did failed", action="failed", key=origin.key)
             await self._commands.apologise(origin, error)

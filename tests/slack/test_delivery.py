@@ -210,6 +210,21 @@ async def test_in_a_conversation_of_two_people_the_result_comes_to_who_asked(stu
     assert len(studio.results(studio.anna.dm())) == 1
 
 
+async def test_a_place_that_refuses_is_not_asked_again_for_every_bit_of_progress(studio: Rig) -> None:
+    den = studio.team.channel("den", studio.anna, private=True)
+    studio.gate.open = False
+    job = await order(studio, den)
+
+    async def progressed() -> bool:
+        return ((await studio.job()).progress or 0) > 0.05
+
+    await eventually(progressed, "it gets on")
+    studio.gate.open = True
+    await studio.ended(job)
+    refused = [call for call in studio.server.calls("chat.postMessage") if call.error]
+    assert len(refused) == 2  # once at its begin, once at its end
+
+
 @pytest.mark.parametrize("what", ["archived", "kicked out", "deleted thread"])
 async def test_a_place_that_closes_while_it_runs(studio: Rig, what: str) -> None:
     den = studio.team.channel("den", studio.anna, private=True, bot=True)
@@ -286,6 +301,20 @@ async def test_nothing_is_asked_while_slack_wants_patience(studio: Rig) -> None:
     first = studio.server.calls("chat.postMessage")[0].at
     await stands_once(studio, job)
     assert studio.server.calls("chat.postMessage")[1].at >= first + 2
+
+
+def several(work: Work, report: Report) -> Iterator[Piece]:
+    for number in range(3):
+        yield Piece("image", f"out-{number}.png", still("PNG", 20 + number, 20), "image/png")
+
+
+async def test_several_files_come_in_one_message(tmp_path: Path) -> None:
+    async with slack_rig(tmp_path, make=several) as studio:
+        await studio.anna.command("/draw", "a red house count:3", channel=studio.general)
+        job = await studio.ended()
+        (result,) = studio.results()
+        assert [file.sha256 for file in result.files] == [media.digest for media in job.media]
+        assert len(result.files) == 3
 
 
 # -- manners

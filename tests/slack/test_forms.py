@@ -15,6 +15,7 @@ from bot import grammar
 from bot.catalogue import Model, check
 from bot.errors import BadOrder
 from bot.jobs import FileRef
+from tests.rig import eventually
 from tests.slack.rig import CATALOGUE, FOX, Mode, Rig, picture, slack_rig
 from tests.slack_server import Upload
 from tests.slack_server.blockkit import check_view
@@ -146,6 +147,14 @@ async def test_a_file_that_is_none_brings_the_form_back_with_the_mistake(studio:
     await studio.server.until(lambda: "on its way" in str(studio.anna.view.blocks))
     assert (await studio.ended()).inputs["input_image"]["name"] == "dog.png"
     assert len(await studio.jobs()) == 1
+
+
+async def test_who_closes_the_form_before_the_mistake_is_found_is_told_in_words(studio: Rig) -> None:
+    await (await studio.anna.command("/edit", "make it night", channel=studio.general)).opened()
+    await studio.anna.submit_view({"image": Upload("fox.png", b"no picture at all")})
+    await studio.anna.close_view()
+    whispers = await eventually(lambda: studio.anna.ephemerals, "words")
+    assert "this is no picture" in whispers[0].text
 
 
 async def test_a_form_sent_twice_makes_one_job(studio: Rig) -> None:
