@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.clients import Clients
 from bot.errors import Busy, Denied, Gone, LostAnswer, ThreadreelError
@@ -21,18 +22,10 @@ NOT_NOW = frozenset(
     {"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org", "org_login_required"}
 )
 
-GONE = frozenset(
-    {
-        "account_inactive",
-        "channel_not_found",
-        "invalid_auth",
-        "is_archived",
-        "not_authed",
-        "team_not_found",
-        "token_expired",
-        "token_revoked",
-    }
-)
+DEAD = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"})
+"""The token is good no more; another may be."""
+
+GONE = DEAD | {"channel_not_found", "is_archived", "team_not_found"}
 """The place is no more, or we are no longer let in."""
 
 REMEMBERED = 1000
@@ -70,6 +63,16 @@ class Calls:
         """
         self._keep_patience(team, method)
         client = await self.clients.of(team)
+        try:
+            return await self._ask(client, team, method, arguments)
+        except Declined as error:
+            if error.code not in DEAD:
+                raise
+        return await self._ask(await self.clients.refused(team, client.token), team, method, arguments)
+
+    async def _ask(
+        self, client: AsyncWebClient, team: str, method: str, arguments: Mapping[str, Any]
+    ) -> Json:
         try:
             answer = await getattr(client, method.replace(".", "_"))(**arguments)
         except SlackApiError as error:

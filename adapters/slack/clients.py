@@ -76,6 +76,10 @@ class Clients:
             self._clients[team] = self.client(self._token.get_secret_value())
         return self._clients[team]
 
-    async def removed(self, team: str, enterprise: str | None = None) -> None:
+    async def refused(self, team: str, token: str | None) -> AsyncWebClient:
+        """A client that may do better, where Slack says this token is good no more; Gone where none is."""
+        raise Gone(f"Slack does not take the token of workspace {team}")
+
+    async def removed(self, team: str | None, enterprise: str | None = None) -> None:
         """The app was taken out of the workspace, or its tokens were."""
-        self._clients.pop(team, None)
+        self._clients.pop(team or "", None)

@@ -26,6 +26,9 @@ from bot.ports import Core, Failed, Look
 OWN = "threadreel"
 """Our own command, beside those of the catalogue."""
 
+USE = "use"
+"""The message shortcut that lets a command be chosen."""
+
 DRAFT = 1900
 """Characters of a draft that a button carries; Slack takes 2000."""
 
@@ -202,9 +205,9 @@ class Commands:
         await self._open(origin, forms.chooser(self._catalogue, origin.language))
 
     async def message_shortcut(self, origin: Origin, name: str, message: Json) -> None:
-        """A command by its name for what the message holds; "use" lets one be chosen."""
+        """A command for what the message holds, "use:edit"; "use" lets one be chosen."""
         place = _place(origin)
-        if name == "use":
+        if name == USE:
             spare = _first(message, None)
             models = self._catalogue.taking(spare[1]) if spare else self._catalogue
             await self._open(
@@ -212,7 +215,7 @@ class Commands:
                 forms.chooser(models, origin.language, place=place, spare=spare[0] if spare else None),
             )
             return
-        model = self._catalogue.find(name)
+        model = self._catalogue.find(name.removeprefix(f"{USE}:"))
         found = _first(message, model)
         given = _given(model, [found[0]] if found else [])
         await self._open(origin, forms.form(Form(model, place, given=given), origin.language))

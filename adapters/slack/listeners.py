@@ -87,7 +87,7 @@ class Listeners:
             context,
             "trigger",
             body["trigger_id"],
-            spot=Spot(_team(context), body["channel_id"]),
+            spot=Spot(_team(context, body), body["channel_id"]),
         )
         self._begin(origin, lambda: self._commands.slash(origin, body["command"], body.get("text") or ""))
 
@@ -100,7 +100,7 @@ class Listeners:
             return
         message = body["message"]
         thread = message.get("thread_ts") or message["ts"]
-        spot = Spot(_team(context), body["channel"]["id"], thread)
+        spot = Spot(_team(context, body), body["channel"]["id"], thread)
         aside = thread if thread != message["ts"] else ""
         at = self._origin(body, context, "trigger", key, spot=spot, aside=aside)
         self._begin(at, lambda: self._commands.message_shortcut(at, body["callback_id"], message))
@@ -128,7 +128,7 @@ class Listeners:
             at, aside = container["message_ts"], container.get("thread_ts") or ""
             aside = "" if aside == at else aside
             below = aside if aside or container.get("is_ephemeral") else at
-            spot = Spot(_team(context), container["channel_id"], aside)
+            spot = Spot(_team(context, body), container["channel_id"], aside)
         key = f"{at}:{action['action_ts']}:{body['user']['id']}"
         origin = self._origin(body, context, "action", key, spot=spot, aside=aside)
         self._begin(origin, lambda: self._act(origin, body, name, value, below))
@@ -150,7 +150,7 @@ class Listeners:
     async def _mention(self, body: Json, event: Json, context: AsyncBoltContext) -> None:
         if event.get("bot_id") or not event.get("user"):
             return
-        spot = Spot(_team(context), event["channel"], event.get("thread_ts") or event["ts"])
+        spot = Spot(_team(context, body), event["channel"], event.get("thread_ts") or event["ts"])
         self._said(body, event, context, spot)
 
     async def _message(self, body: Json, event: Json, context: AsyncBoltContext) -> None:
@@ -158,11 +158,13 @@ class Listeners:
         is_said = event.get("subtype") in (None, "file_share") and event.get("user")
         if event.get("channel_type") != "im" or not is_said or event.get("bot_id"):
             return
-        self._said(body, event, context, Spot(_team(context), event["channel"], event.get("thread_ts") or ""))
+        self._said(
+            body, event, context, Spot(_team(context, body), event["channel"], event.get("thread_ts") or "")
+        )
 
     def _said(self, body: Json, event: Json, context: AsyncBoltContext, spot: Spot) -> None:
-        actor = self._people.known(_team(context), event["user"])
-        key = f"{NAME}:{_team(context)}:event:{body['event_id']}"
+        actor = self._people.known(_team(context, body), event["user"])
+        key = f"{NAME}:{_team(context, body)}:event:{body['event_id']}"
         origin = Origin(actor, key, spot, aside=event.get("thread_ts") or "")
         files = event.get("files") or []
         self._begin(origin, lambda: self._commands.said(origin, event.get("text") or "", files))
@@ -170,12 +172,12 @@ class Listeners:
     async def _home(self, body: Json, event: Json, context: AsyncBoltContext) -> None:
         if event.get("tab") != "home":
             return
-        actor = self._people.known(_team(context), event["user"])
-        origin = Origin(actor, f"{NAME}:{_team(context)}:event:{body['event_id']}")
+        actor = self._people.known(_team(context, body), event["user"])
+        origin = Origin(actor, f"{NAME}:{_team(context, body)}:event:{body['event_id']}")
         self._begin(origin, lambda: self._commands.home(origin))
 
-    async def _removed(self, context: AsyncBoltContext) -> None:
-        await self._clients.removed(context.team_id or "", context.enterprise_id)
+    async def _removed(self, body: Json, context: AsyncBoltContext) -> None:
+        await self._clients.removed(context.team_id or body.get("team_id"), context.enterprise_id)
 
     # -- from payload to work
 
@@ -189,7 +191,7 @@ class Listeners:
         spot: Spot | None = None,
         aside: str = "",
     ) -> Origin:
-        team = _team(context)
+        team = _team(context, body)
         user = body.get("user") or {"id": body.get("user_id"), "name": body.get("user_name")}
         actor = self._people.known(team, user["id"], user.get("name") or user.get("username") or "")
         return Origin(
@@ -226,5 +228,6 @@ class Listeners:
             await self._commands.apologise(origin, error)
 
 
-def _team(context: AsyncBoltContext) -> str:
-    return context.team_id or context.enterprise_id or ""
+def _team(context: AsyncBoltContext, body: Json) -> str:
+    """Events of an organisation's installation name their workspace where bolt doesn't look for it."""
+    return context.team_id or body.get("team_id") or context.enterprise_id or ""

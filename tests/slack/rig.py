@@ -53,7 +53,7 @@ BRISK = Manners(
 
 CATALOGUE = load()
 COMMANDS = ("/threadreel", *(f"/{command}" for command in CATALOGUE.commands()))
-MESSAGE_SHORTCUTS = ("video", "edit", "cutout", "use")
+MESSAGE_SHORTCUTS = ("use:video", "use:edit", "use:cutout", "use")
 
 
 def manifest(url: str | None = None, **changes: Any) -> dict[str, Any]:

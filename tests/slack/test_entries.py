@@ -132,7 +132,7 @@ async def test_shortcuts_on_messages_work_inside_threads(studio: Rig) -> None:
     photo = (await studio.anna.say(studio.general, "the beach", thread=root, files=[FOX])).said
     assert photo is not None
     for name, fields in [("edit", {"prompt": "at night"}), ("cutout", {}), ("video", {"prompt": "waves"})]:
-        view = await (await studio.anna.message_shortcut(name, photo)).opened()
+        view = await (await studio.anna.message_shortcut(f"use:{name}", photo)).opened()
         assert view.title == f"/{name}"
         assert (await studio.anna.submit_view(fields)).errors == {}
         await studio.server.until(lambda: "on its way" in str(studio.anna.view.blocks))
@@ -145,7 +145,7 @@ async def test_shortcuts_on_messages_work_inside_threads(studio: Rig) -> None:
 async def test_a_shortcut_on_our_own_result_takes_it_further(studio: Rig) -> None:
     await studio.anna.command("/imagine", "a fox", channel=studio.general)
     first = await studio.ended()
-    await (await studio.anna.message_shortcut("cutout", await studio.result())).opened()
+    await (await studio.anna.message_shortcut("use:cutout", await studio.result())).opened()
     await studio.anna.submit_view()
     await eventually(lambda: len(studio.results()) == 2, "it is done", 20)
     assert (await studio.job()).inputs["image"]["file"] == first.media[0].digest
@@ -154,7 +154,7 @@ async def test_a_shortcut_on_our_own_result_takes_it_further(studio: Rig) -> Non
 async def test_a_shortcut_on_a_message_without_a_picture_asks_for_one(studio: Rig) -> None:
     said = (await studio.anna.say(studio.general, "no picture")).said
     assert said is not None
-    await (await studio.anna.message_shortcut("cutout", said)).opened()
+    await (await studio.anna.message_shortcut("use:cutout", said)).opened()
     reply = await studio.anna.submit_view()
     assert list(reply.errors) == ["cutout.image"]
     assert (await studio.anna.submit_view({"image": FOX})).errors == {}
