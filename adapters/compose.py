@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import secrets
 import time
@@ -28,6 +27,7 @@ from bot.links import Links
 from bot.media import Library, Pool
 from bot.ports import Platform
 from bot.providers import Client, connect
+from bot.secrets import Vault, kept_file, kept_keys
 from bot.store import Store
 
 NOWHERE = "http://127.0.0.1:9"
@@ -177,16 +177,14 @@ def _links(settings: Settings, now: Callable[[], float]) -> Links | None:
 
 
 def link_key(folder: Path) -> bytes:
-    """The key that signs links to kept files: made once, whole or not at all, readable by the owner only."""
-    path = folder / ".link-key"
-    if not path.exists():
-        draft = folder / f".link-key.{secrets.token_hex(8)}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_bytes()
+    """The key that signs links to kept files."""
+    return kept_file(folder / ".link-key", lambda: secrets.token_bytes(32))
+
+
+def vault(settings: Settings) -> Vault:
+    """What seals the secrets in the database, with the configured keys or one of its own."""
+    configured = (key.get_secret_value() for key in settings.secrets.keys)
+    return Vault(kept_keys(configured, settings.media.folder))
 
 
 # -- sandboxes
