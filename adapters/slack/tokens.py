@@ -15,6 +15,7 @@ the app is installed anew meanwhile                  that one's tokens stay, our
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -87,6 +88,8 @@ class ManyClients(Clients):
     ) -> None:
         """`pause`: seconds between tries; `recheck`: before a token is asked again whether it is good."""
         super().__init__(api_base, None)
+        # Below this, slack_sdk writes refresh tokens and answers with tokens into the log.
+        logging.getLogger(Clients.__module__).setLevel(logging.INFO)
         self.store = InstallationStore(installs, vault, now)
         self._installs = installs
         self._vault = vault
