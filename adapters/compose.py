@@ -181,10 +181,13 @@ def link_key(folder: Path) -> bytes:
     return kept_file(folder / ".link-key", lambda: secrets.token_bytes(32))
 
 
-def vault(settings: Settings) -> Vault:
-    """What seals the secrets in the database, with the configured keys or one of its own."""
+def vault(settings: Settings, *, make: bool = True) -> Vault:
+    """What seals the secrets in the database, with the configured keys or one of its own.
+
+    Without `make` no key is made where there is none: for who only looks.
+    """
     configured = (key.get_secret_value() for key in settings.secrets.keys)
-    return Vault(kept_keys(configured, settings.media.folder))
+    return Vault(kept_keys(configured, settings.media.folder, make=make))
 
 
 # -- sandboxes

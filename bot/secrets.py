@@ -34,6 +34,11 @@ class Vault:
         self._newest, self._fernet = named[0]
         self._by_name = dict(reversed(named))
 
+    @property
+    def newest(self) -> str:
+        """What the first key is told by."""
+        return self._newest
+
     def __repr__(self) -> str:
         return f"Vault({len(self._by_name)} keys)"
 
@@ -65,21 +70,23 @@ def new_key() -> str:
     return Fernet.generate_key().decode()
 
 
-def kept_keys(configured: Iterable[str], folder: Path) -> list[str]:
+def kept_keys(configured: Iterable[str], folder: Path, *, make: bool = True) -> list[str]:
     """The keys, newest first. Where none is configured, one is made in `folder`, once.
 
     One that was made there stays good when keys are configured later: what it has sealed is there still.
+    Without `make` nothing is written: a key that isn't there yet opens nothing.
     """
     path = folder / KEY_FILE
     keys = list(configured)
-    if not keys or path.exists():
+    if path.exists() or (make and not keys):
         keys.append(kept_file(path, lambda: new_key().encode()).decode().strip())
-    return keys
+    return keys or [new_key()]
 
 
 def kept_file(path: Path, make: Callable[[], bytes]) -> bytes:
     """A secret in a file: made once, whole or not at all, readable by the owner only."""
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         draft.touch(mode=0o600)
         draft.write_bytes(make())

@@ -23,9 +23,11 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import words
-from adapters.slack.installs import NAME, STATE_LASTS
+from adapters.slack.installs import NAME, STATE_LASTS, StateStore
 from adapters.slack.manifest import INSTALL_PATH, REDIRECT_PATH, SCOPES
-from adapters.slack.tokens import error_code
+from adapters.slack.tokens import ManyClients, error_code
+from bot.config import Settings
+from bot.store import Installs
 
 COOKIE = "threadreel-slack-state"
 STYLE_PATH = "/slack/pages.css"
@@ -219,6 +221,25 @@ class InstallPages:
         where = {"app": granted.app_id or "", "team": granted.team_id or ""}
         link = ("open", f"{self._app.slack}/app_redirect?{urlencode(where)}")
         return _page(request, *codes, facts=facts, link=link)
+
+
+def install_routes(
+    settings: Settings, clients: ManyClients, installs: Installs, now: Callable[[], float]
+) -> list[web.RouteDef]:
+    """The pages of an installation for many workspaces; none where it is not configured as one."""
+    slack, public_url = settings.slack, settings.http.public_url
+    if slack.client_id is None or slack.client_secret is None or public_url is None:
+        return []
+    app = App(slack.client_id, slack.client_secret, slack.api_base, public_url)
+    pages = InstallPages(
+        app,
+        clients.store,
+        StateStore(installs, now),
+        client=clients.client,
+        servers=settings.access.servers,
+        now=now,
+    )
+    return pages.routes()
 
 
 def allowed(

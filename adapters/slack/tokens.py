@@ -32,6 +32,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.clients import Clients
 from adapters.slack.installs import NAME, InstallationStore, Tokens
+from bot.config import SlackSettings
 from bot.errors import Busy, Gone
 from bot.secrets import Vault
 from bot.store import Install, Installs
@@ -171,7 +172,13 @@ class ManyClients(Clients):
         renewing = self._renew(known.install)
         if not wait and self._is_usable(known.install):
             return known
-        install = await asyncio.shield(renewing)
+        try:
+            install = await asyncio.shield(renewing)
+        except Exception as error:
+            # The database, most likely, and it is told of already; the present token may do.
+            if self._is_usable(known.install):
+                return known
+            raise Busy(f"the token of {known.install.server} can't be stored") from error
         if install is None:
             return None
         if not self._is_usable(install):
@@ -300,10 +307,12 @@ class ManyClients(Clients):
                 return await self._installs.renew(
                     install, sealed=sealed, expires_at=expires_at, now=self._now()
                 )
-            except Exception:
+            except Exception as error:
                 if attempt == TRIES + 1:
                     raise
-                log.exception("Tokens not stored", action="token_not_stored", server=install.server)
+                # Without the traceback: there are tokens about.
+                why = type(error).__name__
+                log.error("Tokens not stored", action="token_not_stored", server=install.server, why=why)
                 await asyncio.sleep(self._pause * 2**attempt)
         raise AssertionError
 
@@ -344,6 +353,22 @@ class ManyClients(Clients):
         if await self._installs.remove_exactly(install):
             log.info("Uninstalled", action="uninstalled", platform=NAME, server=install.server)
         return True
+
+
+def clients_for(
+    slack: SlackSettings, installs: Installs, vault: Callable[[], Vault], now: Callable[[], float]
+) -> Clients:
+    """Of one workspace, by its token, or of many, where `client_id` says so; only then is there a vault."""
+    if slack.client_id is None or slack.client_secret is None:
+        return Clients(slack.api_base, slack.bot_token)
+    return ManyClients(
+        slack.api_base,
+        installs,
+        vault(),
+        client_id=slack.client_id,
+        client_secret=slack.client_secret,
+        now=now,
+    )
 
 
 def _version(install: Install) -> tuple[float, int]:

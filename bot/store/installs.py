@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy.pool import StaticPool
 
 from bot.jobs import Json
 from bot.store import queries
@@ -118,6 +123,20 @@ class Installs:
             return connection.execute(queries.redeem_state(), values).one_or_none() is not None
 
         return await self._database.write(redeem)
+
+
+def peek(path: Path) -> list[Install]:
+    """All of them, without touching the file; none where it isn't there, or is of a version before them."""
+    if not path.exists():
+        return []
+    address = f"file:{quote(str(path.absolute()))}?mode=rw"
+    with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as file:
+        file.execute("PRAGMA query_only=ON")
+        engine = create_engine("sqlite://", creator=lambda: file, poolclass=StaticPool)
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("installs"):
+                return []
+            return [install_of(row) for row in connection.execute(queries.all_installs())]
 
 
 def _who(platform: str, server: str) -> dict[str, Json]:

@@ -11,11 +11,11 @@ from typing import Any
 from aiohttp.test_utils import unused_port
 from pydantic import SecretStr
 
-from adapters.slack.installs import StateStore
 from adapters.slack.manifest import manifest
-from adapters.slack.pages import App, InstallPages
+from adapters.slack.pages import install_routes
 from adapters.slack.tokens import ManyClients
 from bot.catalogue import load
+from bot.config import Access, Http, Settings, SlackSettings
 from bot.http import make_app, serve
 from bot.secrets import Vault, new_key
 from bot.store import Install, Store
@@ -92,15 +92,17 @@ async def install_rig(
         slack = await stack.enter_async_context(SlackServer(data))
         store = await stack.enter_async_context(await Store.open(f"sqlite:///{database}"))
         clients = await stack.enter_async_context(clients_of(slack, store, vault))
-        pages = InstallPages(
-            App(slack.app.client_id, SecretStr(slack.app.client_secret), slack.api_base, public_url),
-            clients.store,
-            StateStore(store.installs, slack.clock),
-            client=clients.client,
-            servers=tuple(servers),
-            now=slack.clock,
+        settings = Settings(
+            slack=SlackSettings(
+                client_id=slack.app.client_id,
+                client_secret=SecretStr(slack.app.client_secret),
+                api_base=slack.api_base,
+            ),
+            access=Access(servers=tuple(servers)),
+            http=Http(public_url=public_url),
         )
-        app = make_app(pages.routes(), host="127.0.0.1", public_url=public_url, ready=_ready)
+        routes = install_routes(settings, clients, store.installs, slack.clock)
+        app = make_app(routes, host="127.0.0.1", public_url=public_url, ready=_ready)
         port = int(public_url.rpartition(":")[2])
         await stack.enter_async_context(await serve(app, "127.0.0.1", port))
         yield InstallRig(slack, store, vault, clients, database, public_url)

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
 from sqlalchemy.exc import OperationalError
 
-from adapters.slack.tokens import Authorize, with_team
+from adapters.slack.tokens import Authorize, ManyClients, clients_for, with_team
+from bot.config import SlackSettings
 from bot.errors import Busy, Gone
+from bot.secrets import Vault
 from tests.slack.install_rig import HOUR, InstallRig, install_rig
 from tests.slack_server.apps import Installation
 from tests.slack_server.client import socket_mode
@@ -229,6 +232,27 @@ async def test_a_database_that_stumbles_is_asked_again(
     assert renewals(rig) == 1
 
 
+async def test_a_crash_before_the_answer_is_stored_leaves_the_present_token_until_it_ends(
+    rig: InstallRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team = await rig.installed()
+    rig.slack.clock.advance(11 * HOUR)
+
+    async def full(*given: Any, **more: Any) -> Any:
+        raise OperationalError("UPDATE", {}, Exception("disk full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.store.installs, "renew", full)
+        await works(rig, team)
+    async with rig.more_clients() as restarted:
+        await (await restarted.of(team.id)).auth_test()
+        rig.slack.clock.advance(61)  # whoever held it is gone
+        await (await restarted.of(team.id)).auth_test()
+        rig.slack.clock.advance(HOUR)
+        with pytest.raises(Gone, match="anew"):
+            await restarted.of(team.id)
+
+
 async def test_installing_anew_meanwhile_wins(rig: InstallRig) -> None:
     team = await rig.installed()
     rig.slack.clock.advance(13 * HOUR)
@@ -347,3 +371,19 @@ async def test_where_it_isnt_installed_bolt_says_so(rig: InstallRig) -> None:
     team = rig.team()
     authorize, context = Authorize(rig.clients), AsyncBoltContext()
     assert await authorize(context=context, enterprise_id=None, team_id=team.id, user_id="U1") is None
+
+
+async def test_what_is_configured_decides_whether_there_is_one_workspace_or_many(rig: InstallRig) -> None:
+    def nobody() -> Vault:
+        raise AssertionError("one workspace needs no vault")
+
+    one = SlackSettings(bot_token=SecretStr("xoxb-1"), api_base=rig.slack.api_base)
+    clients = clients_for(one, rig.store.installs, nobody, rig.slack.clock)
+    assert not isinstance(clients, ManyClients)
+    async with clients:
+        assert (await clients.of("T1")).token == "xoxb-1"
+    many = SlackSettings(client_id="1.1", client_secret=SecretStr("s"), api_base=rig.slack.api_base)
+    clients = clients_for(many, rig.store.installs, lambda: rig.vault, rig.slack.clock)
+    team = await rig.installed()
+    async with clients:
+        assert (await clients.of(team.id)).token == installation(rig).token
