@@ -312,7 +312,7 @@ class ManyClients(Clients):
                     raise
                 # Without the traceback: there are tokens about.
                 why = type(error).__name__
-                log.error("Tokens not stored", action="token_not_stored", server=install.server, why=why)
+                log.warning("Tokens not stored", action="token_not_stored", server=install.server, why=why)
                 await asyncio.sleep(self._pause * 2**attempt)
         raise AssertionError
 
