@@ -6,7 +6,7 @@ methods, `ratelimits.py` its limits. `sockets.py` is Socket Mode, `delivery.py` 
 in either mode, `events.py` and `interactions.py` what does. `limits.py`, `manifest.py`, `blockkit.py` and
 `words.py` hold Slack's rules. `people.py` is what a test does, with `forms.py` for what is filled in,
 `browser.py` for installing and `replies.py` for what comes of it; `faults.py` is what goes wrong, `client.py`
-points the libraries here.
+points the libraries here; `admin.py` and `remote.py` are the same over HTTP.
 """
 
 from tests.slack_server.files import Upload

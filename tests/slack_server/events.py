@@ -31,7 +31,7 @@ class Events:
         self.world = world
         self.deliverer = deliverer
         self.withheld: list[Withheld] = []
-        self.times = 1  # how often the next events are delivered
+        self.times = 1  # how often events are delivered
         self._about: dict[str, list[Delivery]] = {}  # by ts of the message
         world.listeners.append(self._hear)
 
@@ -182,8 +182,7 @@ class Events:
             return []
         place = team or (channel.team if channel else None)
         body = self._envelope(installation, event, place)
-        times, self.times = self.times, 1
-        return [self.deliverer.send(Delivery(installation.app, "events_api", body), times)]
+        return [self.deliverer.send(Delivery(installation.app, "events_api", body), self.times)]
 
     def _why_not(self, installation: Installation, name: str, channel: Channel | None) -> str | None:
         scope = EVENT_SCOPES.get(name)

@@ -208,6 +208,8 @@ def post(
         parent is None or parent.thread_ts not in (None, parent.ts)
     )
     channel.messages[message.ts] = message
+    if thread_ts is not None:
+        channel.threads.setdefault(thread_ts, []).append(message)
     for file in message.files:
         file.shares.append(Share(channel, message.ts, thread_ts))
     world.tell("posted", message=message)

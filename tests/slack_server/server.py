@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from tests.slack_server.admin import Admin
 from tests.slack_server.apps import App, Installation
 from tests.slack_server.clock import Clock
 from tests.slack_server.delivery import Deliverer, Delivery
@@ -77,6 +78,7 @@ class SlackServer:
         app.router.add_post("/{kind:commands|actions}/{team}/{number}/{secret}", self._response_url)
         self.api.add_to(app)
         Bytes(self).add_to(app)
+        Admin(self).add_to(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=4096)
@@ -346,5 +348,5 @@ class SlackServer:
     def _of_apps(self) -> Iterable[Message]:
         for channel in self.world.channels.values():
             for message in channel.visible():
-                if message.installation is not None:
+                if message.installation is not None and not message.tombstone:
                     yield message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -193,6 +193,7 @@ class Channel:
     members: dict[str, None] = field(default_factory=dict)
     archived: bool = False
     messages: dict[str, Message] = field(default_factory=dict)
+    threads: dict[str, list[Message]] = field(default_factory=dict)  # replies by the ts of the parent
     created: int = 1_700_000_000
 
     @property
@@ -217,10 +218,11 @@ class Channel:
 
     def visible(self, thread: str | None = None) -> list[Message]:
         """What stands in the channel, replies with it; with `thread` only that thread, its parent first."""
-        standing = [one for one in self.messages.values() if not one.deleted and not one.misplaced]
-        if thread is None:
-            return standing
-        return [one for one in standing if thread in (one.ts, one.thread_ts)]
+        found: Iterable[Message] = self.messages.values()
+        if thread is not None:
+            parent = self.messages.get(thread)
+            found = [*([parent] if parent else []), *self.threads.get(thread, [])]
+        return [one for one in found if not one.deleted and not one.misplaced]
 
     def payload(self, viewer: HasId | None = None) -> JSON:
         """The channel object of conversations.info."""

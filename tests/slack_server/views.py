@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.slack_server.apps import App, Installation
 from tests.slack_server.blockkit import check_view
 from tests.slack_server.limits import JSON, SlackError
-from tests.slack_server.messages import Button, buttons_of, texts_of
+from tests.slack_server.messages import Button, buttons_of, texts_of, walk
 from tests.slack_server.state import Team, User, World
 
 if TYPE_CHECKING:
@@ -209,7 +209,11 @@ class Views:
             file = self.world.files.get(file_id)
             return file is not None and file.processed and not file.deleted
 
-        return check_view(data, kind=kind, image_known=known, new_id=lambda: self.world.new_secret(5))
+        checked = check_view(data, kind=kind, image_known=known, new_id=lambda: self.world.new_secret(5))
+        asks_for_files = any(element.get("type") == "file_input" for _, element in walk(checked["blocks"]))
+        if asks_for_files and "files:read" not in installation.scopes:
+            raise SlackError("invalid_arguments", "file_input takes the scope files:read")
+        return checked
 
     def _unique(self, data: JSON, team: Team, but: View | None) -> None:
         external = data.get("external_id")
