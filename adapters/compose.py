@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import secrets
 import time
@@ -15,8 +14,7 @@ from urllib.parse import urlsplit
 
 from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
 from adapters.sandbox_process import running_sandbox
-from adapters.slack import Clients as SlackClients
-from adapters.slack import Slack
+from adapters.slack import ManyClients, Slack, clients_for, install_routes
 from adapters.terminal import Terminal
 from adapters.web import Web
 from bot import policy
@@ -30,6 +28,7 @@ from bot.links import Links
 from bot.media import Library, Pool
 from bot.ports import Platform
 from bot.providers import Client, connect
+from bot.secrets import Vault, kept_file, kept_keys
 from bot.store import Store
 
 NOWHERE = "http://127.0.0.1:9"
@@ -106,7 +105,7 @@ async def installation(
             store, catalogue, library, settings=settings.web, public_url=settings.http.public_url, now=now
         )
         platforms: dict[str, Platform] = {"web": web, "terminal": Terminal()}
-        slack = await _slack(settings, catalogue, stack, now)
+        slack = await _slack(settings, catalogue, store, stack, now)
         if slack is not None:
             platforms["slack"] = slack
         engine = None
@@ -139,14 +138,16 @@ async def installation(
 
 
 async def _slack(
-    settings: Settings, catalogue: Catalogue, stack: AsyncExitStack, now: Callable[[], float]
+    settings: Settings, catalogue: Catalogue, store: Store, stack: AsyncExitStack, now: Callable[[], float]
 ) -> Slack | None:
-    """Slack, where there is a token to speak with."""
-    if settings.slack.bot_token is None:
+    """Slack, where there is a token to speak with, or a way to come by one."""
+    slack = settings.slack
+    if slack.bot_token is None and slack.client_id is None:
         return None
-    clients = SlackClients(settings.slack.api_base, settings.slack.bot_token)
+    clients = clients_for(slack, store.installs, lambda: vault(settings), now)
+    pages = install_routes(settings, clients, store.installs, now) if isinstance(clients, ManyClients) else []
     return await stack.enter_async_context(
-        Slack(catalogue, settings=settings.slack, clients=clients, now=now)
+        Slack(catalogue, settings=slack, clients=clients, pages=pages, now=now)
     )
 
 
@@ -195,16 +196,17 @@ def _links(settings: Settings, now: Callable[[], float]) -> Links | None:
 
 
 def link_key(folder: Path) -> bytes:
-    """The key that signs links to kept files: made once, whole or not at all, readable by the owner only."""
-    path = folder / ".link-key"
-    if not path.exists():
-        draft = folder / f".link-key.{secrets.token_hex(8)}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_bytes()
+    """The key that signs links to kept files."""
+    return kept_file(folder / ".link-key", lambda: secrets.token_bytes(32))
+
+
+def vault(settings: Settings, *, make: bool = True) -> Vault:
+    """What seals the secrets in the database, with the configured keys or one of its own.
+
+    Without `make` no key is made where there is none: for who only looks.
+    """
+    configured = (key.get_secret_value() for key in settings.secrets.keys)
+    return Vault(kept_keys(configured, settings.media.folder, make=make))
 
 
 # -- sandboxes

@@ -17,7 +17,8 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from rich.console import Console
 
-from adapters.doctor import Finding, Level, examine, report
+from adapters.doctor import examine, report
+from adapters.findings import Finding, Level
 from bot.catalogue import Catalogue, load
 from bot.config import Http, MediaSettings, ProviderSettings, Settings, StoreSettings
 from bot.providers import Client, connect

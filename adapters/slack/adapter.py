@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -49,10 +49,12 @@ class Slack:
         settings: SlackSettings,
         clients: Clients,
         now: Callable[[], float],
+        pages: Sequence[web.RouteDef] = (),
         manners: Manners | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._settings = settings
+        self._pages = pages
         self._clients = clients
         self._now = now
         self._calls = Calls(clients, now)
@@ -85,12 +87,12 @@ class Slack:
         await Sockets(app, self._clients, token, self._patience).run()
 
     def routes(self, core: Core) -> list[web.RouteDef]:
-        """What Slack posts to in HTTP mode; nothing in Socket Mode."""
+        """The pages that install the app, and in HTTP mode what Slack posts to."""
         if self._settings.app_token is not None or self._settings.signing_secret is None:
-            return []
+            return list(self._pages)
         app = bolt_app(self._clients.client())
         self._listening(core).listen(app)
-        return http.routes(app, self._settings.signing_secret.get_secret_value(), self._now)
+        return [*self._pages, *http.routes(app, self._settings.signing_secret.get_secret_value(), self._now)]
 
     async def show(self, post: Post, save: Save) -> Posted:
         """The engine alone puts cards there, after the job is committed: see `docs/why.md`."""

@@ -14,6 +14,7 @@ from adapters.slack.calls import Calls, Declined
 from adapters.slack.delivery import Delivery
 from adapters.slack.files import PrivateFiles
 from adapters.slack.forms import Attachment, Filled, Form
+from adapters.slack.manifest import COMMAND, USE, USES
 from adapters.slack.people import People
 from adapters.slack.places import Spot
 from adapters.slack.whispers import Origin, Whispers
@@ -22,12 +23,6 @@ from bot.catalogue import Catalogue, Kind, Model, check
 from bot.errors import BadMedia, BadOrder, ForPerson, LostAnswer, Problem, Refused, TryLater
 from bot.jobs import FileRef, Job, JobId, Json, Option, Order, Place
 from bot.ports import Core, Failed, Look
-
-OWN = "threadreel"
-"""Our own command, beside those of the catalogue."""
-
-USE = "use"
-"""The message shortcut that lets a command be chosen."""
 
 DRAFT = 1900
 """Characters of a draft that a button carries; Slack takes 2000."""
@@ -94,7 +89,7 @@ class Commands:
     # -- slash commands
 
     async def slash(self, origin: Origin, command: str, text: str) -> None:
-        if command.removeprefix("/").lower() == OWN:
+        if command.lower() == COMMAND:
             await self._own(origin, text)
         else:
             await self._typed(origin, f"{command} {text}")
@@ -215,7 +210,7 @@ class Commands:
                 forms.chooser(models, origin.language, place=place, spare=spare[0] if spare else None),
             )
             return
-        model = self._catalogue.find(name.removeprefix(f"{USE}:"))
+        model = self._catalogue.find(USES.get(name, name))
         found = _first(message, model)
         given = _given(model, [found[0]] if found else [])
         await self._open(origin, forms.form(Form(model, place, given=given), origin.language))

@@ -18,10 +18,8 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import Clock, SignatureVerifier
 
+from adapters.slack.manifest import EVENTS_PATH
 from bot.jobs import Json
-
-PATH = "/slack/events"
-"""One address for commands, interactions and events."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +43,7 @@ def routes(app: AsyncApp, signing_secret: str, now: Callable[[], float]) -> list
         bolt = AsyncBoltRequest(body=body, headers=dict(headers), mode="socket_mode")
         return await to_aiohttp_response(await app.async_dispatch(bolt))
 
-    return [web.post(PATH, take)]
+    return [web.post(EVENTS_PATH, take)]
 
 
 class _Now(Clock):

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from PIL import Image
 from pydantic import SecretStr
 
-from adapters.slack import Clients, Slack
+from adapters.slack import Clients, Slack, manifest
 from adapters.slack.delivery import Manners
 from adapters.slack.sockets import Patience
 from bot import policy
@@ -35,7 +35,7 @@ from bot.sandbox.work import Piece, Report, Work
 from bot.store import Store
 from tests.rig import AMPLE, QUICK, eventually, tiny
 from tests.slack_server import Limits as SlackLimits
-from tests.slack_server import Person, SlackServer, Upload, make_manifest
+from tests.slack_server import Person, SlackServer, Upload
 from tests.slack_server.messages import Message
 from tests.slack_server.state import Channel, Team
 
@@ -52,19 +52,15 @@ BRISK = Manners(
 """For tests that are about something else."""
 
 CATALOGUE = load()
-COMMANDS = ("/threadreel", *(f"/{command}" for command in CATALOGUE.commands()))
-MESSAGE_SHORTCUTS = ("use:video", "use:edit", "use:cutout", "use")
+SCOPES = tuple(manifest.SCOPES)
 
 
-def manifest(url: str | None = None, **changes: Any) -> dict[str, Any]:
-    return make_manifest(
-        commands=COMMANDS,
-        global_shortcuts=["create"],
-        message_shortcuts=MESSAGE_SHORTCUTS,
-        events=("message.im", "app_mention", "app_home_opened", "app_uninstalled", "tokens_revoked"),
-        url=url,
-        **changes,
-    )
+def manifest_of(url: str | None = None, *, scopes: tuple[str, ...] = SCOPES) -> dict[str, Any]:
+    """Ours, as it is pasted into Slack, for HTTP mode at this address, else for Socket Mode."""
+    mode: manifest.Mode = "http" if url else "socket"
+    made: dict[str, Any] = manifest.manifest(CATALOGUE, mode=mode, public_url=url)
+    made["oauth_config"]["scopes"]["bot"] = list(scopes)
+    return made
 
 
 class Gate:
@@ -182,19 +178,20 @@ class Rig:
         )
 
     def _settings(self) -> SlackSettings:
-        token = SecretStr(self.token or self.server.token)
-        if self.mode == "socket":
-            secrets = {"app_token": SecretStr(self.server.app_token)}
-        else:
-            secrets = {"signing_secret": SecretStr(self.server.app.signing_secret)}
-        return SlackSettings(bot_token=token, api_base=self.server.api_base, **secrets)
+        is_socket = self.mode == "socket"
+        return SlackSettings(
+            bot_token=SecretStr(self.token or self.server.token),
+            app_token=SecretStr(self.server.app_token) if is_socket else None,
+            signing_secret=None if is_socket else SecretStr(self.server.app.signing_secret),
+            api_base=self.server.api_base,
+        )
 
     async def start(self, *, engine: bool = True) -> None:
         if self.mode == "http":
             routes = self.slack.routes(self.core)
             app = make_app(routes, host="127.0.0.1", public_url=None, ready=_ready)
             self.site = await self._stack.enter_async_context(await serve(app, "127.0.0.1", 0))
-            self.server.app.change_manifest(manifest(f"{self.site.address}/slack/events"))
+            self.server.app.change_manifest(manifest_of(self.site.address))
         self.tasks = [asyncio.create_task(self.slack.run(self.core))]
         if engine:
             self.start_engine()
@@ -283,18 +280,17 @@ async def slack_rig(
     *,
     start: bool = True,
     slack_limits: SlackLimits | None = None,
-    scopes: tuple[str, ...] | None = None,
+    scopes: tuple[str, ...] = SCOPES,
     make: Callable[[Work, Report], Iterator[Piece]] | None = None,
     sandbox_workers: int = 2,
     speed: float = 1.0,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     gate = Gate()
-    given: dict[str, Any] = {"scopes": scopes} if scopes is not None else {}
     limits = slack_limits or SlackLimits()
     sandbox = Sandbox(CATALOGUE, make or gate.make, kind="replicate", workers=sandbox_workers)
     async with (
-        SlackServer(manifest(**given), limits=limits, now=_quicker(speed)) as server,
+        SlackServer(manifest_of(scopes=scopes), limits=limits, now=_quicker(speed)) as server,
         serve_sandbox(sandbox, "127.0.0.1", 0) as base_url,
     ):
         team = server.team("Foxes")

@@ -13,9 +13,8 @@ from bot.jobs import Job, State
 from bot.sandbox.work import Piece, Report, Work
 from tests.media_samples import still
 from tests.rig import eventually
-from tests.slack.rig import BRISK, Rig, slack_rig
+from tests.slack.rig import BRISK, SCOPES, Rig, slack_rig
 from tests.slack_server import Limits as SlackLimits
-from tests.slack_server.manifest import EVERY_SCOPE
 from tests.slack_server.messages import Message
 
 STEPS = [
@@ -37,7 +36,7 @@ FAULTS = [
     "not_json",
     "truncated",
 ]
-WITHOUT_HISTORY = tuple(scope for scope in EVERY_SCOPE if not scope.endswith(":history"))
+WITHOUT_HISTORY = tuple(scope for scope in SCOPES if not scope.endswith(":history"))
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from adapters.slack.clients import Clients
 from adapters.slack.files import PrivateFiles
 from bot.jobs import State
 from tests.rig import eventually
-from tests.slack.rig import FOX, Rig, slack_rig
+from tests.slack.rig import FOX, SCOPES, Rig, slack_rig
 from tests.slack_server import Limits as SlackLimits
 from tests.slack_server import Upload
-from tests.slack_server.manifest import EVERY_SCOPE
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ async def test_files_come_in_by_detours(tmp_path: Path, limits: SlackLimits) -> 
 
 
 async def test_without_the_scope_there_is_no_picture_but_words(tmp_path: Path) -> None:
-    scopes = tuple(scope for scope in EVERY_SCOPE if scope != "files:read")
+    scopes = tuple(scope for scope in SCOPES if scope != "files:read")
     async with slack_rig(tmp_path, scopes=scopes) as studio:
         await edited(studio)
         assert "not handed out" in await refused(studio)

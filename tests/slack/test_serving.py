@@ -12,14 +12,14 @@ from adapters.serving import _listen, working
 from bot.config import Access, Http, MediaSettings, ProviderSettings, Settings, SlackSettings, StoreSettings
 from bot.sandbox.server import Sandbox, serve
 from tests.rig import eventually, tiny
-from tests.slack.rig import CATALOGUE, Mode, manifest
+from tests.slack.rig import CATALOGUE, Mode, manifest_of
 from tests.slack_server import SlackServer
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
 async def test_an_installation_serves_slack(tmp_path: Path, mode: Mode) -> None:
     async with (
-        SlackServer(manifest()) as server,
+        SlackServer(manifest_of()) as server,
         serve(Sandbox(CATALOGUE, tiny, kind="replicate"), "127.0.0.1", 0) as sandbox,
     ):
         team = server.team("Foxes")
@@ -46,7 +46,7 @@ async def test_an_installation_serves_slack(tmp_path: Path, mode: Mode) -> None:
             working(running),
         ):
             if mode == "http":
-                server.app.change_manifest(manifest(f"{site.address}/slack/events"))
+                server.app.change_manifest(manifest_of(site.address))
             else:
                 await server.connected(2)
             assert (await anna.command("/imagine", "a fox in snow", channel=general)).error is None
