@@ -69,7 +69,10 @@ class Clients:
         return client
 
     async def of(self, team: str, enterprise: str | None = None) -> AsyncWebClient:
-        """The client of a workspace. Raises Gone where there is no token for it (any more)."""
+        """The client of a workspace. Raises Gone where there is no token for it (any more).
+
+        Of which organisation it is, is to be told once, and known from then on.
+        """
         if self._token is None:
             raise Gone(f"there is no token for workspace {team}")
         if team not in self._clients:

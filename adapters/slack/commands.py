@@ -286,14 +286,14 @@ class Commands:
     async def more(self, origin: Origin, view: Json) -> None:
         filled = forms.read(view, self._catalogue)
         shown = forms.form(replace(filled.form, more=True), origin.language)
-        await self._calls.call(origin.team, "views.update", view_id=view["id"], hash=view["hash"], view=shown)
+        await self._calls.call(origin.team, "views.update", view_id=view["id"], view=shown)
 
     async def choose(self, origin: Origin, view: Json, command: str) -> None:
         place, spare = forms.chosen(view)
         model = self._catalogue.find(command)
         form = Form(model, place, given=_given(model, [spare] if spare else []))
         shown = forms.form(form, origin.language)
-        await self._calls.call(origin.team, "views.update", view_id=view["id"], hash=view["hash"], view=shown)
+        await self._calls.call(origin.team, "views.update", view_id=view["id"], view=shown)
 
     async def mend(self, origin: Origin, packed: str) -> None:
         """A draft with mistakes as a form."""

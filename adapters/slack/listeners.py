@@ -165,7 +165,8 @@ class Listeners:
     def _said(self, body: Json, event: Json, context: AsyncBoltContext, spot: Spot) -> None:
         actor = self._people.known(_team(context, body), event["user"])
         key = f"{NAME}:{_team(context, body)}:event:{body['event_id']}"
-        origin = Origin(actor, key, spot, aside=event.get("thread_ts") or "")
+        aside = event.get("thread_ts") or ""
+        origin = Origin(actor, key, spot, aside=aside, enterprise=context.enterprise_id)
         files = event.get("files") or []
         self._begin(origin, lambda: self._commands.said(origin, event.get("text") or "", files))
 
@@ -173,7 +174,8 @@ class Listeners:
         if event.get("tab") != "home":
             return
         actor = self._people.known(_team(context, body), event["user"])
-        origin = Origin(actor, f"{NAME}:{_team(context, body)}:event:{body['event_id']}")
+        key = f"{NAME}:{_team(context, body)}:event:{body['event_id']}"
+        origin = Origin(actor, key, enterprise=context.enterprise_id)
         self._begin(origin, lambda: self._commands.home(origin))
 
     async def _removed(self, body: Json, context: AsyncBoltContext) -> None:
@@ -201,6 +203,7 @@ class Listeners:
             body.get("trigger_id", ""),
             body.get("response_url"),
             aside,
+            context.enterprise_id,
         )
 
     def _begin(self, origin: Origin, work: Work, *, once: str | None = None) -> None:
@@ -217,6 +220,9 @@ class Listeners:
 
     async def _carry(self, origin: Origin, work: Work) -> None:
         try:
+            if origin.enterprise is not None:
+                # Now it is told; whoever delivers the result knows the workspace only.
+                await self._clients.of(origin.team, origin.enterprise)
             await work()
         except ForPerson as error:
             await self._commands.apologise(origin, error)

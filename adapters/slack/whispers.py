@@ -26,7 +26,8 @@ class Origin:
     """What somebody did: who, where, and what it may be answered by.
 
     `key` is the interaction's own id: the same event, delivered twice, has the same. `spot` is where the
-    results of it go. `aside` is the thread that they stand in while they do it.
+    results of it go. `aside` is the thread that they stand in while they do it. `enterprise`: the
+    organisation that their workspace is part of.
     """
 
     actor: Actor
@@ -35,6 +36,7 @@ class Origin:
     trigger: str = ""
     response_url: str | None = None
     aside: str = ""
+    enterprise: str | None = None
 
     @property
     def team(self) -> str:
