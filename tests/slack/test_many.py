@@ -49,7 +49,7 @@ class Many:
     async def presses_again(self, person: Person, channel: Channel) -> None:
         card = self.server.messages(channel)[0]
         await eventually(lambda: "Ready" in card.text, "the card says so")
-        await person.press(card, "job.again")
+        await person.press(card, "job.reseed")
         await self.has(channel, 2)
 
     async def has(self, channel: Channel, count: int) -> None:
