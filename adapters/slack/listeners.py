@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -23,6 +24,11 @@ from bot.jobs import JobId, Json
 
 SEEN = 10_000
 """Events that are remembered, to do nothing twice that makes no job. Jobs have keys of their own."""
+
+AT_ONCE = 4
+A_MOMENT = 0.02
+"""Seconds. Of what is to be done, so many things begin at once, and the next when they are done or a moment
+is over: whoever waits for an acknowledgement goes first."""
 
 ANY = re.compile("")
 
@@ -58,7 +64,9 @@ class Listeners:
         self._people = people
         self._clients = clients
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._waiting: deque[tuple[Origin, Work]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: asyncio.Task[None] | None = None
 
     def listen(self, app: AsyncApp) -> None:
         app.command(ANY)(self._command)
@@ -72,11 +80,14 @@ class Listeners:
 
     async def finish(self, within: float) -> None:
         """Let what was begun come to its end."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within)
-        for task in self._tasks:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._starting is not None or self._tasks:
+                    await asyncio.wait({*self._tasks, *filter(None, [self._starting])})
+        left = {*self._tasks, *filter(None, [self._starting])}
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     # -- one method for each kind of payload
 
@@ -214,9 +225,26 @@ class Listeners:
         self._seen[key] = None
         if len(self._seen) > SEEN:
             self._seen.popitem(last=False)
+        self._waiting.append((origin, work))
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+
+    async def _start(self) -> None:
+        """Begin what waits, a few at a time."""
+        try:
+            while self._waiting:
+                begun = [
+                    self._started(*self._waiting.popleft()) for _ in range(min(AT_ONCE, len(self._waiting)))
+                ]
+                await asyncio.wait(begun, timeout=A_MOMENT)
+        finally:
+            self._starting = None
+
+    def _started(self, origin: Origin, work: Work) -> asyncio.Task[None]:
         task = asyncio.create_task(self._carry(origin, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _carry(self, origin: Origin, work: Work) -> None:
         try:

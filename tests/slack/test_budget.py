@@ -7,7 +7,6 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -142,7 +141,6 @@ async def test_a_hundred_jobs_stay_within_the_budget_and_settle_within_three_min
         assert studio.server.api.rate_limits.refused == 0
         for channel in channels:
             posted = [float(message.ts) for message in channel.messages.values()]
-            gaps = [after - before for before, after in pairwise(posted)]
-            assert min(gaps) > 0.5, gaps
+            assert busiest(posted, 10.0) <= 12  # of which Slack shows the files when it likes
             assert all("Ready" in card.text for card in studio.cards(channel))
         assert studio.is_tidy()
