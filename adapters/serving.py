@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -37,12 +38,20 @@ async def serve_until_stopped(
             working(running) as engine,
         ):
             _note_address(running, site)
+            forget_to_collect_what_stays()
             _tell_what_is_not_served(settings)
             log.info("Serving", action="serving", address=site.address)
             if greet is not None:
                 await greet(running, site.address)
             await _first_of(stop, engine)
             log.info("Stopping", action="stopping")
+
+
+def forget_to_collect_what_stays() -> None:
+    """What is there once all is built stays to the end. To look through it for garbage, again and again,
+    would hold everybody up for a tenth of a second: people wait for acknowledgements."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _first_of(stop: asyncio.Event, engine: asyncio.Task[None]) -> None:
