@@ -36,8 +36,9 @@ class Manners:
 
     Calls of chat.update, for a workspace, stay under the 50 a minute of rate-limit tier 3; `for_ends` of them
     are kept free of progress. One message a channel in `between_posts` seconds. What was not answered has
-    happened after `settled` seconds, or never will; a file that was taken is shown within `shown`. It is
-    looked at after each of `looks`, and later by later tries.
+    happened after `settled` seconds, or never will; a file that was taken is shown within `shown`, and within
+    `doubted` one of which nobody knows whether it was. It is looked at after each of `looks`, and later by
+    later tries.
     Turns are waited for on the spot where they come in `a_while`. (https://docs.slack.dev/apis/web-api/rate-limits)
     """
 
@@ -47,6 +48,7 @@ class Manners:
     between_posts: float = 1.0
     settled: float = 5.0
     shown: float = 180.0
+    doubted: float = 30.0
     looks: tuple[float, ...] = (0.5, 1.5)
     a_while: float = 1.0
 
@@ -318,7 +320,7 @@ class Delivery:
                 await standing.note(shared=True)
                 return
         waited = self._now() - float(standing["sharing"])
-        if waited < (self._manners.shown if standing["answered"] else self._manners.settled):
+        if waited < (self._manners.shown if standing["answered"] else self._manners.doubted):
             raise Busy("not to be seen yet", retry_after=min(max(1.0, waited / 2), 20.0))
         await self._take_back(spot, standing)
 

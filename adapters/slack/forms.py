@@ -149,7 +149,9 @@ def _field(entry: Input, of: Form, language: str) -> list[Json]:
     if entry.is_file:
         return _file_fields(entry, of, [value for value in values if isinstance(value, str)], language)
     value = values[-1] if values else None
-    return [_input(of.model, entry, _element(entry, value, language))]
+    field = _input(of.model, entry, _element(entry, value, language))
+    is_cut = isinstance(value, str) and len(value) > TEXT
+    return [field, _note(words.say("slack.cut", {"limit": TEXT}, language))] if is_cut else [field]
 
 
 def _input(model: Model, entry: Input, element: Json, *, link: bool = False, language: str = "en") -> Json:

@@ -47,6 +47,7 @@ BRISK = Manners(
     between_posts=0.02,
     settled=0.3,
     shown=3.0,
+    doubted=0.5,
     looks=(0.05, 0.2, 0.5),
 )
 """For tests that are about something else."""
