@@ -19,8 +19,8 @@ from bot.errors import Busy, Denied, LostAnswer, MaybePosted, TooLarge, Undelive
 from bot.jobs import JobId, Json, Posted
 from bot.ports import Card, MediaFile, Notice, Post, Ready, Save, Waiting, Working
 
-SKEW = 60.0
-"""Seconds that Slack's clock may differ from ours."""
+SKEW = 90.0
+"""Seconds that Slack's clock may differ from ours, and that a post may take to arrive."""
 PAGES = 5
 """Pages of a history that are looked through for a lost message."""
 ROUNDS = 2
@@ -200,14 +200,15 @@ class Delivery:
         if (wait := since + self._manners.settled - self._now()) > 0:
             raise Busy("the last try may still arrive", retry_after=wait)
         try:
-            ts = await self._search(spot, job, since - SKEW)
+            ts = await self._search(spot, job, since)
         except Declined as error:
             raise MaybePosted(str(error)) from error
         if ts is not None:
             await standing.note(ts=ts, asking=None)
         return ts is not None
 
-    async def _search(self, spot: Spot, job: JobId, since: float) -> str | None:
+    async def _search(self, spot: Spot, job: JobId, asked: float) -> str | None:
+        """The ts of the card that was asked for then. MaybePosted where there is too much to look at."""
         method = "conversations.replies" if spot.thread else "conversations.history"
         where = {"channel": spot.channel, **({"ts": spot.thread} if spot.thread else {})}
         cursor: str | None = None
@@ -216,7 +217,8 @@ class Delivery:
                 spot,
                 method,
                 **where,
-                oldest=f"{since:.6f}",
+                oldest=f"{asked - SKEW:.6f}",
+                latest=f"{asked + SKEW:.6f}",
                 limit=200,
                 include_all_metadata=True,
                 **({"cursor": cursor} if cursor else {}),
@@ -226,8 +228,8 @@ class Delivery:
                     return str(message["ts"])
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
-                break
-        return None
+                return None
+        raise MaybePosted("too much was said there")
 
     async def _end_card(self, spot: Spot, post: Post, standing: Standing) -> None:
         """The last words on it: these go before all progress."""

@@ -15,7 +15,7 @@ from tests.media_samples import still
 from tests.rig import eventually
 from tests.slack.rig import BRISK, SCOPES, Rig, slack_rig
 from tests.slack_server import Limits as SlackLimits
-from tests.slack_server.messages import Message
+from tests.slack_server.messages import Message, post
 
 STEPS = [
     "chat.postMessage",
@@ -139,6 +139,21 @@ async def test_without_history_words_that_may_stand_there_are_not_said_again(tmp
         studio.start_engine()
         done = await studio.ended(job)
         assert (done.state, len(studio.cards())) == (State.UNDELIVERED, 1)
+
+
+@pytest.mark.parametrize("said", [450, 1500])
+async def test_a_card_is_found_among_much_talk_or_not_posted_again(
+    studio: Rig, said: int, cards: int
+) -> None:
+    """Where too much was said to look through, the card may stand there: the result comes without it."""
+    rule = studio.server.faults.add(on="chat.postMessage", fault="drop_after")
+    job = await order(studio)
+    await studio.server.until(lambda: rule.hits and studio.cards())
+    for number in range(said):
+        post(studio.general, studio.anna.user, f"talk {number}")
+    assert (await studio.ended(job)).state is State.DONE
+    assert len(studio.cards()) == len(studio.results()) == 1
+    assert studio.is_tidy()
 
 
 # -- shares that come late, or never
