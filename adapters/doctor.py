@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
@@ -43,10 +43,12 @@ async def examine(
     catalogue: Catalogue,
     client_for: Callable[[str, ProviderSettings], Client],
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    platforms: Iterable[Callable[[], Awaitable[Sequence[Finding]]]] = (),
 ) -> list[Finding]:
     """Look at everything; nothing is changed and nothing is ordered.
 
     `client_for` makes a client of each provider that has an address. `free_bytes`: room on a folder's disk.
+    `platforms`: what each of them finds of itself.
     """
     database = Path(settings.store.url.removeprefix("sqlite:///"))
     findings = [ok(f"configuration: {len(settings.providers)} provider(s), {len(catalogue)} commands")]
@@ -57,6 +59,8 @@ async def examine(
     findings += [*stored, *_addresses(settings), *_private_addresses(settings)]
     for name, provider in settings.providers.items():
         findings += await _provider(name, provider, _models_of(name, settings, catalogue), client_for)
+    for look in platforms:
+        findings += await look()
     return findings
 
 

@@ -6,7 +6,8 @@ ThreadreelError
 │   └── BadOrder         mistakes in what was asked, all of them
 ├── ForOwner             whoever runs the installation
 │   ├── ConfigError      mistakes in the configuration, all of them
-│   └── CannotStart      the database, a folder or a port is not usable
+│   ├── CannotStart      the database, a folder or a port is not usable
+│   └── KeyMissing       a stored secret can't be opened
 ├── TryLater             nobody yet: the same thing may work in a while
 │   ├── ProviderBusy     certainly not taken: too many requests
 │   ├── ProviderDown     certainly not taken: not reachable
@@ -99,6 +100,10 @@ class ConfigError(ForOwner):
 
 class CannotStart(ForOwner):
     """Something that must be there is not usable; the message says what, why and how to mend it."""
+
+
+class KeyMissing(ForOwner):
+    """A stored secret can't be opened with the keys that there are; the message names the key."""
 
 
 # -- nobody yet

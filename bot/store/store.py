@@ -28,6 +28,7 @@ from bot.jobs import (
 )
 from bot.store import queries
 from bot.store.chat import Chat
+from bot.store.installs import Installs
 from bot.store.lock import FileLock
 from bot.store.sqlite import Sqlite, path_of
 from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, posted_row
@@ -49,6 +50,7 @@ class Store:
         self._database = database
         self._lock = lock
         self.chat = Chat(database)
+        self.installs = Installs(database)
 
     @classmethod
     async def open(cls, url: str, *, wait_for_lock: float = 10, min_free: int = 16 * 2**20) -> Self:
