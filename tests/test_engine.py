@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot.engine import steps
 from bot.engine.fates import Again
@@ -111,6 +113,33 @@ async def test_a_refusal_for_good_ends_the_job_free_of_cost(tmp_path: Path, stat
         job = await studio.ended(await studio.order())
         assert (job.outcome, job.code, job.cost) == (Outcome.FAILED, code, Decimal(0))
         assert isinstance(studio.board.last(job), Failed)
+
+
+# -- writes that fail
+
+
+@pytest.mark.parametrize("verb", ["submitted", "succeeded", "fetched", "delivered"])
+@pytest.mark.parametrize("written", [False, True])
+async def test_a_fate_that_could_not_be_written_is_written_soon_and_not_when_its_lease_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, written: bool
+) -> None:
+    async with rig(tmp_path) as studio:
+        write, failed = getattr(studio.store, verb), []
+
+        async def fails_once(*given: Any, **more: Any) -> Any:
+            if failed:
+                return await write(*given, **more)
+            failed.append(verb)
+            if written:
+                await write(*given, **more)
+            raise OperationalError("", {}, sqlite3.OperationalError("disk I/O error"))
+
+        monkeypatch.setattr(studio.store, verb, fails_once)
+        job = await studio.ended(await studio.order())
+        assert failed == [verb]
+        assert job.outcome is Outcome.READY
+        assert len(studio.board.messages) == 1
+        assert await _predictions(studio) == 1
 
 
 # -- answers that are lost

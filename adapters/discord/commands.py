@@ -353,7 +353,7 @@ class Commands:
         await self._rush.over()
         async with self._at_work:
             try:
-                await submit({"card": card} if card else None)
+                await _for_sure(submit, {"card": card} if card else None)
             except (ForPerson, TryLater) as error:
                 await self._take_back(interaction, _sentence(error, _language(interaction), model))
             except Exception:
@@ -429,6 +429,17 @@ class Commands:
             await self._answers.acknowledge(interaction, answers.MESSAGE, render.whisper(sentence))
         except TooLate:
             return
+
+
+async def _for_sure(submit: Submit, posted: Posted | None) -> None:
+    """Twice where it fails without a reason: it may be written all the same, and then its key finds it."""
+    try:
+        await submit(posted)
+    except (ForPerson, TryLater):
+        raise
+    except Exception:
+        log.exception("An order failed and is tried again", action="order_again")
+        await submit(posted)
 
 
 def _sentence(error: ForPerson | TryLater, language: str, model: Model | None = None) -> str:

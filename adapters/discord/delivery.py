@@ -8,6 +8,7 @@ to us.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,7 @@ from adapters.discord.render import Sending
 from adapters.discord.rest import NoMessage, NoThreads, Rest
 from adapters.discord.schema import Payload
 from bot.catalogue import Catalogue
-from bot.errors import Denied, Gone, MaybePosted, TooLarge
+from bot.errors import Busy, Denied, Gone, MaybePosted, TooLarge
 from bot.jobs import Json, Posted
 from bot.ports import Look, Post, Ready, Save, Waiting, Working
 
@@ -33,6 +34,9 @@ NONCE_LASTS = 90.0
 
 OLD = 3300.0
 """Seconds after which a card's progress is left alone: edits of messages older than an hour are rationed."""
+
+PAUSES = (0.3, 2.0)
+"""Seconds before a delete is tried again. Somebody is waiting for it."""
 
 LONGEST_NAME = 90
 LIMITS_KEPT = 5000
@@ -212,7 +216,18 @@ class Delivery:
         ):
             if message is not None:
                 with suppress(NoMessage, Gone, Denied):
-                    await self._rest.delete(channel, message)
+                    await self._delete(channel, message)
+
+    async def _delete(self, channel: int, message: int) -> None:
+        """What somebody wants gone goes: a hiccup is no reason to leave it there. May be repeated."""
+        for pause in PAUSES:
+            try:
+                return await self._rest.delete(channel, message)
+            except Busy as error:
+                await asyncio.sleep(
+                    pause if error.retry_after is None else min(error.retry_after, PAUSES[-1])
+                )
+        return await self._rest.delete(channel, message)
 
 
 def _lose_card(posted: dict[str, Json]) -> None:

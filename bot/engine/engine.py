@@ -119,6 +119,7 @@ class Engine:
         self._wanted = asyncio.Event()
         self._further: dict[JobId, tuple[Job, float | None, float | None]] = {}
         self._renew_at = now() + rules.lease / 4
+        self._loose: set[JobId] = set()
         self._stopping = False
 
     def _sweep_of(self, client: Client) -> Sweep:
@@ -230,6 +231,7 @@ class Engine:
             if self._stopping:
                 continue
             await self._renew()  # first: after a pause of the machine every lease has run out
+            await self._let_go()
             self._wanted.set()
             await self._claim_retries(limit=self._rules.workers * 4)
             await self._pass_cancels_on()
@@ -275,6 +277,13 @@ class Engine:
         if held:
             await self._store.renew(held, self._now() + self._rules.lease)
 
+    async def _let_go(self) -> None:
+        """What could not be written down has left jobs that nobody carries: they are due again at once, and
+        not when their lease is over."""
+        if loose := self._loose - self._held.keys():
+            await self._store.renew(loose, self._now())
+            self._loose -= loose
+
     async def _tell_the_queue(self) -> None:
         """What each waits for; and who waits for a provider that is away goes to the next of its route."""
         for ahead, job in enumerate(await self._store.queued(limit=100)):
@@ -312,6 +321,9 @@ class Engine:
             job, step = await self._hand.get()
             try:
                 await self._carry(job, self._put_back if self._is_new(step) else step)
+            except Exception:
+                self._loose.add(job.id)
+                raise
             finally:
                 if self._held.get(job.id) is job:
                     del self._held[job.id]

@@ -133,6 +133,34 @@ def replace_limits(on: Stage, **changes: Any) -> Any:
     return on.studio.limits.model_copy(update=changes)
 
 
+async def test_an_order_that_was_written_although_that_failed_is_one_job_and_nobody_is_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as on:
+        accept = on.studio.store.accept
+
+        async def lost(*given: Any) -> Any:
+            monkeypatch.setattr(on.studio.store, "accept", accept)
+            await accept(*given)
+            await _locked()
+
+        monkeypatch.setattr(on.studio.store, "accept", lost)
+        reply = await on.ada.command("imagine", FOX, channel=on.general)
+        job = await on.ended(reply)
+        assert on.message(job, "card") is reply.message
+        assert reply.followups == []
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "rate_limit", "html"])
+async def test_a_result_that_somebody_removes_goes_in_spite_of_a_fault(tmp_path: Path, fault: Any) -> None:
+    async with stage(tmp_path) as on:
+        job = await on.run("imagine", FOX)
+        on.server.faults.add(on="DELETE /channels/*/messages/*", fault=fault, delay=0.05)
+        reply = await on.ada.press(on.message(job), label="Remove")
+        await reply.until(lambda r: bool(r.followups))
+        assert results(on) == []
+
+
 async def test_a_store_that_fails_is_told_and_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,13 +49,14 @@ class Found:
     """How one try ended: the job's outcome and code, and how much there is of everything.
 
     `made`: predictions; `stands`: messages with the result; `calls`: requests of the kind that went wrong;
-    `open_cards`: cards that still say that it is at work.
+    `told`: one person was told something besides; `open_cards`: cards that still say that it is at work.
     """
 
     ends: str
     made: int
     stands: int
     calls: int
+    told: bool = False
     open_cards: int = 0
 
     def differs(self, expected: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class Found:
         found = asdict(self)
         return {
             name: f"{found[name]}, not {wanted}"
-            for name, wanted in {**expected, "open_cards": 0}.items()
+            for name, wanted in {"told": False, **expected, "open_cards": 0}.items()
             if name in found and found[name] != wanted
         }
 
@@ -90,6 +91,7 @@ class Bench:
             made=after[0] - before[0],
             stands=after[1] - before[1],
             calls=counted(),
+            told=bool(reply.followups),
             open_cards=len([m for m in self._messages() if any(_is_cancel(b) for b in m.buttons)]),
         )
 
@@ -252,6 +254,22 @@ async def try_all(folder: Path, name: str) -> dict[str, Found]:
         return {fault: await _try_request(there, name, row["request"], fault) for fault in faults}
 
 
+def calls_of(protocol: str) -> list[str]:
+    """The names of its lines in the table."""
+    return [f"{protocol}.{call}" for call in table()[protocol]]
+
+
+async def unlike_the_table(folder: Path, name: str) -> dict[str, Any]:
+    """Try a line; what came out differently, by fault."""
+    known = table()
+    protocol, _, call = name.partition(".")
+    found = await try_all(folder, name)
+    differs = {
+        fault: one.differs(known["outcomes"][known[protocol][call][fault]]) for fault, one in found.items()
+    }
+    return {fault: one for fault, one in differs.items() if one}
+
+
 async def _try_request(there: Bench, name: str, request: str, fault: Fault) -> Found:
     found = await there.attempt(
         TRIES[name], functools.partial(there.line.arm, request, fault), lambda: there.line.calls[request]
@@ -280,6 +298,7 @@ async def _try_write(there: Bench, verb: str, fault: str) -> Found:
     with ExitStack() as planted:
         planted.enter_context(patch.object(Sqlite, "write", around(Sqlite.write)))
         found = await there.attempt(imagine, lambda: None, lambda: 1 - len(left))
+        await eventually(lambda: not left, f"{verb} is written", 15)
     assert not left, f"{verb} was never written"
     return found
 
