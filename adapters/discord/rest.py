@@ -140,7 +140,7 @@ class Rest:
         """Put these in the place of all commands of ours, everywhere or in one server."""
         client = await self._logged_in()
         route = await self._commands_route("PUT", server)
-        return list(await client.http.request(route, json=list(commands)))
+        return list(_understood(await client.http.request(route, json=list(commands))))
 
     async def _commands_route(self, method: str, server: int | None) -> Route:
         application = (await self._logged_in()).application_id
@@ -173,9 +173,7 @@ class Rest:
                     answer = await client.http.request(route, **more)
             except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise translated(error, largest) from error
-            if isinstance(answer, str) and answer:  # nothing is what a delete answers
-                raise Busy("Discord's answer is no JSON")
-            return answer
+            return _understood(answer)
 
     async def _logged_in(self) -> discord.Client:
         async with self._login:
@@ -190,6 +188,13 @@ class Rest:
                     raise
                 self._client = client
             return self._client
+
+
+def _understood(answer: Json) -> Json:
+    """An answer that is no JSON is a proxy's. No text at all is what a delete answers."""
+    if isinstance(answer, str) and answer:
+        raise Busy("Discord's answer is no JSON")
+    return answer
 
 
 class _HasAThread(Undeliverable):

@@ -156,7 +156,7 @@ async def test_a_result_that_somebody_removes_goes_in_spite_of_a_fault(tmp_path:
     async with stage(tmp_path) as on:
         job = await on.run("imagine", FOX)
         on.server.faults.add(on="DELETE /channels/*/messages/*", fault=fault, delay=0.05)
-        reply = await on.ada.press(on.message(job), label="Remove")
+        reply = await on.ada.press(on.message(job), label="Delete")
         await reply.until(lambda r: bool(r.followups))
         assert results(on) == []
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.prove import crash
+from tests.prove import crash, soak
 
 
 async def _until_told(work: Any) -> Any:
@@ -36,17 +36,37 @@ def main() -> int:
     one.add_argument("--kills-a-round", type=int, default=200)
     one.add_argument("--per-second", type=float, default=4.0, help="things that people do")
     one.add_argument("--seed", type=int, default=1)
+    two = what.add_parser("soak", help="many jobs a second, for long")
+    two.add_argument("--folder", type=Path, default=Path(".prove/soak"))
+    two.add_argument("--per-second", type=float, default=33.0, help="things that people do")
+    two.add_argument("--seconds", type=float, default=1800)
+    two.add_argument("--every", type=float, default=10, help="seconds between two looks")
+    two.add_argument("--seed", type=int, default=1)
     given = vars(parser.parse_args())
-    given.pop("what")
+    if given.pop("what") == "soak":
+        return _soak(given)
+    return _crash(given)
 
-    def say(text: str) -> None:
-        print(text, flush=True)
 
-    total = asyncio.run(_until_told(lambda stop: crash.prove(**given, stop=stop, say=say)))
+BROKEN = ("lost", "paid_twice", "posted_twice", "wrong")
+
+
+def _soak(given: dict[str, Any]) -> int:
+    report = asyncio.run(soak.soak(**given, say=_say))
+    print(soak.summary(report))
+    return int(any(report[name] for name in BROKEN))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _crash(given: dict[str, Any]) -> int:
+
+    total = asyncio.run(_until_told(lambda stop: crash.prove(**given, stop=stop, say=_say)))
     (given["folder"] / "total.json").write_text(json.dumps(total, indent=2) + "\n")
     print(crash.summary(total))
-    broken = ("lost", "paid_twice", "posted_twice", "wrong", "ended_by_itself")
-    return int(any(total[name] for name in broken))
+    return int(any(total[name] for name in (*BROKEN, "ended_by_itself")))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from typing import Any
 from tests.prove.people import People
 from tests.prove.verdict import Verdict, judge
 from tests.prove.victim import Life
-from tests.prove.world import World, world
+from tests.prove.weather import weather
+from tests.prove.world import world
 
 OCCURRENCES = (1, 2, 3, 5, 8, 13)
 AT_RANDOM, TOLD = 0.2, 0.05
@@ -29,24 +30,6 @@ LONGEST_LIFE = 4.0
 
 SETTLING = 600.0
 STOPPING = 20.0
-
-WEATHER_EVERY = 3.0
-"""Seconds between two faults of other kinds than death, on average."""
-
-PROVIDER_WEATHER: tuple[dict[str, Any], ...] = (
-    *(
-        {"on": on, "fault": fault}
-        for on in ("create", "get", "list")
-        for fault in ("drop_before", "drop_after")
-    ),
-    {"on": "create", "fault": "status", "code": 503},
-    {"on": "create", "fault": "status", "code": 429, "retry_after": 1},
-    {"on": "list", "fault": "garbage"},
-    {"on": "download", "fault": "cut_download"},
-    {"on": "download", "fault": "status", "code": 502},
-    {"on": "create", "fault": "slow", "seconds": 2.0},
-    {"on": "create", "fault": "fail"},
-)
 
 Say = Callable[[str], None]
 
@@ -72,6 +55,8 @@ class Chooser:
     tried: Counter[tuple[str, int]] = field(default_factory=Counter)
     hit: Counter[tuple[str, int]] = field(default_factory=Counter)
     points: set[str] = field(default_factory=set)
+    first: list[Plan] = field(default_factory=list)
+    """What is to be done before anything is chosen."""
 
     def learn(self, at_points: Mapping[str, int]) -> None:
         """What earlier rounds have hit."""
@@ -82,6 +67,9 @@ class Chooser:
             self.hit[point, int(occurrence)] += count
 
     def next(self) -> Plan:
+        return self.first.pop(0) if self.first else self._drawn()
+
+    def _drawn(self) -> Plan:
         seconds, dice = self.chance.uniform(0.05, LONGEST_LIFE), self.chance.random()
         candidates = sorted(self._candidates())
         if not candidates or dice < AT_RANDOM:
@@ -134,18 +122,19 @@ async def run_round(
     kills: int,
     jobs: int,
     per_second: float,
+    settled: float | None = None,
     stop: asyncio.Event | None = None,
     say: Say = lambda _: None,
 ) -> Round:
     """Kill it so often, have so many things asked for at least, let all end, and judge."""
     stop = stop or asyncio.Event()
     began, result = time.monotonic(), Round()
-    async with world(folder, chooser.chance) as there:
+    async with world(folder, chooser.chance, settled=settled) as there:
         life = await there.begin()
         assert await there.is_ready(life), there.last_words()
         people = People(there.stages, chooser.chance, per_second=per_second)
         people.begin()
-        weather = asyncio.create_task(_weather(there, chooser.chance))
+        trouble = asyncio.create_task(weather(there, chooser.chance))
         await life.ended(2.0)
         await _end(life, Plan(None, 1, 2.0), result)
         chooser.points |= there.points()
@@ -161,7 +150,7 @@ async def run_round(
         life = await there.begin()
         assert await there.is_ready(life), there.last_words()
         await people.have_asked(jobs, stop)
-        weather.cancel()
+        trouble.cancel()
         await there.box.misbehave()
         await people.stop()
         await there.all_ended(SETTLING)
@@ -196,17 +185,6 @@ async def _end(life: Life, plan: Plan, result: Round) -> bool:
         return True
     result.ended_by_itself.append(f"{plan}: ended with {life.status}")
     return False
-
-
-async def _weather(there: World, chance: random.Random) -> None:
-    """Now and then something else goes wrong besides: at the provider, or between Discord and us."""
-    while True:
-        await asyncio.sleep(chance.expovariate(1 / WEATHER_EVERY))
-        if chance.random() < 0.5:
-            await there.box.misbehave(chance.choice(PROVIDER_WEATHER))
-        else:
-            stage = chance.choice(there.stages)
-            await stage.trouble(chance.choice(("before", "after")))
 
 
 # -- many rounds

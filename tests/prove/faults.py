@@ -203,6 +203,7 @@ async def restart(bench: Bench, arm: Callable[[], None]) -> Reply:
     """It starts anew, and Discord has forgotten our commands."""
     await bench.on.studio.crash()
     bench.on.server.registry.overwrite(None, [])
+    bench.on.server.limits.daily_command_creates = 10**6
     arm()
     await bench.on.studio.build()
     bench.on.studio.start()

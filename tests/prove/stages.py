@@ -311,7 +311,7 @@ def a_free_port() -> int:
         return int(bound.getsockname()[1])
 
 
-def write_config(path: Path, *, port: int, box: str, stages: list[Stage], more: str = "") -> Path:
+def write_config(path: Path, *, port: int, box: str, stages: list[Stage], level: str) -> Path:
     folder = path.parent
     private = box.removeprefix("http://").partition("/")[0]
     path.write_text(
@@ -332,11 +332,10 @@ url = "sqlite:///{folder}/threadreel.db"
 folder = "{folder}/media"
 private_hosts = ["{private}"]
 [log]
-level = "debug"
+level = "{level}"
 [providers.box]
 kind = "sandbox"
 base_url = "{box}"
-{more}
 """
         + "".join(stage.config() for stage in stages)
     )

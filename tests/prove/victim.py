@@ -14,12 +14,16 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import adapters.__main__ as command_line
+from adapters import compose
+from bot.providers import client, manners
 from tests.prove.fuse import Fuse
 
 PR_SET_PDEATHSIG = 1
@@ -37,7 +41,32 @@ def _live(order: dict[str, Any]) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     Fuse(Path(order["notes"]), order.get("point"), order.get("occurrence", 1)).plant()
+    _lift_limits()
+    if order.get("settled") is not None:
+        _settle_sooner(order["settled"])
+    if order.get("tasks"):
+        threading.Thread(target=_count_tasks, args=(Path(order["tasks"]),), daemon=True).start()
     command_line.app(["run", "-c", order["config"]], standalone_mode=False)
+
+
+def _lift_limits() -> None:
+    """The played provider allows any number of requests a minute; what budgets do is tried elsewhere."""
+    setattr(client, "LIMITS", {**manners.LIMITS, "sandbox": (None, None)})  # noqa: B010  its own import of it
+
+
+def _settle_sooner(seconds: float) -> None:
+    """The played provider's list shows at once what was made: there is no need to look for long."""
+    rules = compose._rules
+    compose._rules = lambda *given, **more: replace(rules(*given, **more), settled=seconds)
+
+
+def _count_tasks(path: Path) -> None:
+    """How many tasks there are, once a second: only the process itself knows."""
+    name = "_all_tasks" if hasattr(asyncio.tasks, "_all_tasks") else "_scheduled_tasks"  # before 3.12, since
+    tasks = getattr(asyncio.tasks, name)
+    while True:
+        path.write_text(str(len(tasks)))
+        time.sleep(1)
 
 
 def main() -> None:

@@ -32,13 +32,16 @@ class World:
     box: Box
     stages: list[Stage]
     victim: Victim
+    settled: float | None = None
+    """Seconds after which what the provider's list doesn't show was not made; None: as in use."""
     lives: int = 0
 
     @property
     def database(self) -> Path:
         return self.folder / "threadreel.db"
 
-    async def begin(self, point: str | None = None, occurrence: int = 1) -> Life:
+    async def begin(self, point: str | None = None, occurrence: int = 1, *, measured: bool = False) -> Life:
+        """`measured`: it notes how many tasks it has in the file `tasks`, and its own logs are short."""
         self.lives += 1
         return await self.victim.live(
             config=self.config,
@@ -46,6 +49,8 @@ class World:
             log=self.folder / f"life-{self.lives:05d}.log",
             point=point,
             occurrence=occurrence,
+            tasks=self.folder / "tasks" if measured else None,
+            settled=self.settled,
         )
 
     async def is_ready(self, life: Life, within: float = READY_WITHIN) -> bool:
@@ -88,7 +93,7 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world(
-    folder: Path, chance: random.Random, *, prepared: bool = False, more: str = ""
+    folder: Path, chance: random.Random, *, prepared: bool = False, settled: float | None = None
 ) -> AsyncIterator[World]:
     folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
@@ -97,6 +102,12 @@ async def world(
         stages: list[Stage] = [await stack.enter_async_context(discord_stage(folder, chance))]
         async with await Store.open(f"sqlite:///{folder}/threadreel.db") as store:
             stages.append(await stack.enter_async_context(page_stage(store, port, chance)))
-        config = write_config(folder / "config.toml", port=port, box=provider.url, stages=stages, more=more)
+        config = write_config(
+            folder / "config.toml",
+            port=port,
+            box=provider.url,
+            stages=stages,
+            level="warning" if prepared else "debug",
+        )
         bot = await stack.enter_async_context(victim())
-        yield World(folder, config, port, provider, stages, bot)
+        yield World(folder, config, port, provider, stages, bot, settled)
