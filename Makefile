@@ -34,6 +34,17 @@ bench: $(VENV)/.dev
 bench-slack: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.slack
 
+KILLS := 2000
+JOBS := 10000
+SECONDS := 1800
+
+prove: $(VENV)/.dev
+	$(BIN)/python -m tests.prove crash --kills $(KILLS) --jobs $(JOBS)
+	$(BIN)/python -m tests.prove soak --seconds $(SECONDS)
+
+prove-short: $(VENV)/.dev
+	$(BIN)/pytest tests/prove/test_crash.py
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
