@@ -210,8 +210,9 @@ class Ledger:
             file.write(json.dumps(entry) + "\n")
 
     def total(self) -> dict[str, Any]:
-        outcomes, points = Counter[str](), Counter[str]()
+        outcomes, points, platforms = Counter[str](), Counter[str](), Counter[str]()
         for one in self.rounds:
+            platforms.update(one["platforms"])
             outcomes.update(one["outcomes"])
             for name, count in one["at_points"].items():
                 points[name.partition(" #")[0]] += count
@@ -225,6 +226,7 @@ class Ledger:
             "unknown": sum(count for name, count in outcomes.items() if name.startswith("unknown")),
             **{name: sum(len(one[name]) for one in self.rounds) for name in faults},
             "outcomes": dict(outcomes.most_common()),
+            "platforms": dict(platforms),
             "kills_by_point": dict(sorted(points.items())),
         }
 
@@ -290,4 +292,8 @@ def summary(total: dict[str, Any]) -> str:
     )
     width = max(len(label) for _, label in rows)
     lines = [f"  {label:<{width}}  {total[name]:>9,}" for name, label in rows]
-    return "\n".join([*lines, *(f"    {name}: {count}" for name, count in total["outcomes"].items())])
+    kinds = [
+        *total["outcomes"].items(),
+        *((f"asked for on {name}", n) for name, n in total["platforms"].items()),
+    ]
+    return "\n".join([*lines, *(f"    {name}: {count}" for name, count in kinds)])

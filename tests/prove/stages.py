@@ -23,6 +23,10 @@ from bot.store import Store
 from tests.discord_server.people import ClientRefused
 from tests.discord_server.remote import RemotePerson, RemoteReply, RemoteServer
 from tests.prove.processes import served
+from tests.slack.rig import manifest_of
+from tests.slack_server.forms import ClientRefused as SlackRefused
+from tests.slack_server.remote import RemotePerson as SlackPerson
+from tests.slack_server.remote import RemoteServer as SlackServer
 
 TAG = re.compile(r"t\d{7}x")
 """Stands in every prompt, and is no other prompt's."""
@@ -192,6 +196,101 @@ async def discord_stage(folder: Path, chance: random.Random) -> AsyncIterator[Di
         channels = [await server.do("channel", guild=guild, name=name) for name in ("general", "art", "zoo")]
         people = [await server.person(name, guild) for name in PEOPLE]
         yield DiscordStage(server, told["gateway_url"], channels, people, chance)
+
+
+# -- Slack
+
+SLACK_CALLS = (
+    "chat.postMessage",
+    "chat.update",
+    "files.getUploadURLExternal",
+    "upload",
+    "files.completeUploadExternal",
+    "files.info",
+)
+
+
+@dataclass
+class SlackStage:
+    """Slash commands over Socket Mode. Results hang below their cards: a card tells whose they are."""
+
+    server: SlackServer
+    tokens: dict[str, str]
+    channels: list[str]
+    people: list[SlackPerson]
+    chance: random.Random
+    name: str = "slack"
+    recent: list[str] = field(default_factory=list)
+
+    def config(self) -> str:
+        lines = "".join(f'{name} = "{value}"\n' for name, value in self.tokens.items())
+        return f'[slack]\napi_base = "{self.server.api_base}"\n{lines}'
+
+    async def order(self, tag: str, *, twice: bool) -> Asked | None:
+        who, where = self.chance.choice(self.people), self.chance.choice(self.channels)
+        try:
+            reply = await who.command("/imagine", prompt_of(tag), channel=where)
+        except (SlackRefused, LookupError):
+            return None
+        self.recent.append(tag)
+        return Asked(f"slack:{reply.id}", tag)
+
+    async def meddle(self, how: Meddling) -> Asked | None:
+        """Cancels only: what is ordered below a card would hang there among the card's own results."""
+        if how != "cancel" or not self.recent:
+            return None
+        with contextlib.suppress(SlackRefused, LookupError):
+            for card in await self.server.do("messages", channel=self.chance.choice(self.channels)):
+                if self.recent[-1] in card["text"] and _slack_button(card, "job.cancel"):
+                    place = {"channel": card["channel"], "ts": card["ts"]}
+                    await self.people[0].press(place, "job.cancel")
+        return None
+
+    async def trouble(self, when: Trouble) -> None:
+        on = self.chance.choice(SLACK_CALLS)
+        await self.server.do("fault", on=on, fault=f"drop_{when}", skip=self.chance.randrange(3))
+
+    async def standing(self, store: Store) -> list[Standing]:
+        messages = [one for one in await self.server.do("everything") if not one["ephemeral"]]
+        cards = {one["ts"]: one for one in messages if one["buttons"]}
+        found = [self._card(one) for one in cards.values()]
+        for one in messages:
+            if one["files"]:
+                job = _slack_job(cards.get(one["thread_ts"]))
+                found.append(Standing("result", None, job, tuple(file["sha256"] for file in one["files"])))
+        return found
+
+    def _card(self, message: dict[str, Any]) -> Standing:
+        tag = TAG.search(message["text"])
+        kind: Literal["open", "ended"] = "open" if _slack_button(message, "job.cancel") else "ended"
+        return Standing(kind, tag[0] if tag else None, _slack_job(message))
+
+
+def _slack_button(message: dict[str, Any], action: str) -> dict[str, Any] | None:
+    return next((one for one in message["buttons"] if one["action_id"] == action), None)
+
+
+def _slack_job(card: dict[str, Any] | None) -> str | None:
+    return str(card["buttons"][0]["value"]) if card else None
+
+
+@contextlib.asynccontextmanager
+async def slack_stage(folder: Path, chance: random.Random) -> AsyncIterator[SlackStage]:
+    described = folder / "manifest.json"
+    described.write_text(json.dumps(manifest_of()))
+    async with AsyncExitStack() as stack:
+        arguments = ("--port", "0", "--manifest", str(described))
+        log = folder / "slack.log"
+        told = json.loads(await stack.enter_async_context(served("tests.slack_server", log, *arguments)))
+        server = await stack.enter_async_context(SlackServer(told["url"]))
+        team = await server.do("team", name="Foxes")
+        channels = [
+            await server.do("channel", team=team["id"], name=name, bot=True)
+            for name in ("general", "art", "zoo")
+        ]
+        people = [await server.person(name, team["id"], *channels) for name in PEOPLE]
+        tokens = {"bot_token": team["token"], "app_token": told["app_token"]}
+        yield SlackStage(server, tokens, channels, people, chance)
 
 
 # -- the page

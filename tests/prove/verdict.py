@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.jobs import Job, Outcome, State
+from bot.jobs import Job, Outcome, State, platform_of
 from bot.store import Store
 from bot.store.tables import job_of
 from tests.prove.box import picture
@@ -25,6 +25,7 @@ class Verdict:
 
     jobs: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    platforms: Counter[str] = field(default_factory=Counter)
     predictions: int = 0
     not_taken: int = 0
     lost: list[str] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Verdict:
         return {
             "jobs": self.jobs,
             "outcomes": dict(self.outcomes),
+            "platforms": dict(self.platforms),
             "predictions": self.predictions,
             "not_taken": self.not_taken,
             "lost": self.lost,
@@ -92,6 +94,7 @@ def _judge_asked(
 
 def _judge_jobs(verdict: Verdict, jobs: Sequence[Job]) -> None:
     verdict.jobs = len(jobs)
+    verdict.platforms.update(platform_of(job.place) for job in jobs)
     for job in jobs:
         verdict.outcomes[" ".join(filter(None, (job.outcome, job.state.value, job.code)))] += 1
         if job.state not in OVER:
@@ -126,7 +129,7 @@ def _judge_messages(
         if one.kind == "result":
             results[one.job or "nobody"].append(one)
         elif one.kind == "open":
-            verdict.wrong.append(f"a card of {one.tag} is still at work")
+            verdict.wrong.append(f"a card of {one.tag or one.job} is still at work")
             cards[one.tag] += 1
         elif one.kind == "ended":
             cards[one.tag] += 1

@@ -16,7 +16,14 @@ import httpx
 
 from bot.store import Store
 from tests.prove.box import Box, box
-from tests.prove.stages import Stage, a_free_port, discord_stage, page_stage, write_config
+from tests.prove.stages import (
+    Stage,
+    a_free_port,
+    discord_stage,
+    page_stage,
+    slack_stage,
+    write_config,
+)
 from tests.prove.victim import Life, Victim, victim
 
 READY_WITHIN = 60.0
@@ -99,7 +106,10 @@ async def world(
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(box(folder / "box.log", prepared=prepared))
         port = a_free_port()
-        stages: list[Stage] = [await stack.enter_async_context(discord_stage(folder, chance))]
+        stages: list[Stage] = [
+            await stack.enter_async_context(discord_stage(folder, chance)),
+            await stack.enter_async_context(slack_stage(folder, chance)),
+        ]
         async with await Store.open(f"sqlite:///{folder}/threadreel.db") as store:
             stages.append(await stack.enter_async_context(page_stage(store, port, chance)))
         config = write_config(

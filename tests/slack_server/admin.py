@@ -302,6 +302,15 @@ class Admin:
         home = self._person(person).home()
         return describe_view(home) if home else None
 
+    def do_everything(self) -> list[JSON]:
+        """Every message of every channel and thread, whoever may see it."""
+        return [
+            describe_message(one)
+            for place in self._server.world.channels.values()
+            for one in place.messages.values()
+            if not one.deleted
+        ]
+
     def do_requests(self, on: str = "*") -> list[JSON]:
         return [asdict(request) for request in self._server.requests_to(on)]
 
