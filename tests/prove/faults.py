@@ -7,7 +7,7 @@ import contextlib
 import functools
 import sqlite3
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
+import httpx
 from aiohttp import web
 from sqlalchemy.exc import OperationalError
 
 import bot.media.library
 import bot.providers.client
 from adapters.discord import listener
+from adapters.slack import delivery as slack_delivery
 from bot.jobs import Job, State
 from bot.providers import Timeouts
 from bot.store.sqlite import Sqlite
@@ -31,6 +33,8 @@ from tests.discord_server.messages import Message
 from tests.prove import fault_line, fuse
 from tests.prove.fault_line import Fault, FaultLine
 from tests.rig import eventually
+from tests.slack.rig import Rig as SlackRig
+from tests.slack.rig import slack_rig
 
 TABLE = Path(__file__).with_name("faults.toml")
 WITHIN = 40.0
@@ -148,7 +152,91 @@ def _impatient() -> Iterator[None]:
         stack.enter_context(patch.object(bot.media.library, "Patience", patience))
         stack.enter_context(patch.object(aiohttp.client, "DEFAULT_TIMEOUT", aiohttp.ClientTimeout(PATIENCE)))
         stack.enter_context(patch.object(listener, "FIRST_PAUSE", 0.05))
+        stack.enter_context(patch.object(slack_delivery, "UPLOAD", aiohttp.ClientTimeout(PATIENCE)))
         yield
+
+
+class SlackBench:
+    """The same in Slack."""
+
+    def __init__(self, on: SlackRig, line: FaultLine) -> None:
+        self.on = on
+        self.line = line
+
+    async def attempt(self, work: SlackTry, arm: Callable[[], None], counted: Callable[[], int]) -> Found:
+        known, before = len(await self.on.jobs()), await self._counts()
+        await work(self, arm)
+
+        async def newest() -> Job | None:
+            jobs = await self.on.jobs()
+            return jobs[0] if len(jobs) > known else None
+
+        job: Job = await eventually(newest, "it is accepted", WITHIN)
+        ended = await self.on.ended(job, WITHIN)
+        after = await self._counts()
+        return Found(
+            ends=_ending(ended),
+            made=after[0] - before[0],
+            stands=after[1] - before[1],
+            calls=counted(),
+            open_cards=len(
+                [card for card in self.on.cards() if any(b.action_id == "job.cancel" for b in card.buttons)]
+            ),
+        )
+
+    async def _counts(self) -> tuple[int, int]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(
+                f"{self.on.base_url.removesuffix('/replicate')}/sandbox/stats",
+                headers={"Authorization": "Bearer sandbox"},
+            )
+        return len(answer.json()["completed_at"]), len(self.on.results())
+
+
+SlackTry = Callable[[SlackBench, Callable[[], None]], Awaitable[None]]
+
+
+async def slack_imagine(bench: SlackBench, arm: Callable[[], None]) -> None:
+    arm()
+    await bench.on.anna.command("/imagine", "a fox", channel=bench.on.general)
+
+
+async def slack_restart(bench: SlackBench, arm: Callable[[], None]) -> None:
+    """It starts anew, and asks where to connect to."""
+    await bench.on.crash()
+    arm()
+    await bench.on.build()
+    await bench.on.start()
+    await eventually(lambda: bench.line.met, "it has met it", WITHIN)
+    await bench.on.server.connected(1)
+    await bench.on.anna.command("/imagine", "a fox", channel=bench.on.general)
+
+
+SLACK_TRIES: dict[str, SlackTry] = {
+    "slack.post": slack_imagine,
+    "slack.update": slack_imagine,
+    "slack.reserve": slack_imagine,
+    "slack.upload": slack_imagine,
+    "slack.complete": slack_imagine,
+    "slack.info": slack_imagine,
+    "slack.connect": slack_restart,
+}
+
+
+async def _try_slack(folder: Path, name: str, request: str, faults: Iterable[Fault]) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    with _impatient():
+        async with (
+            FaultLine(fault_line.throttled_by_slack) as line,
+            slack_rig(folder, answer=PATIENCE) as on,
+        ):
+            there = SlackBench(on, line)
+            for fault in faults:
+                arm = functools.partial(line.arm, request, fault)
+                found[fault] = await there.attempt(SLACK_TRIES[name], arm, lambda: line.calls[request])
+                assert line.met, f"{name}, {fault}: no such request was made"
+                assert on.is_tidy()
+    return found
 
 
 # -- what people do, so that a request of each kind is made
@@ -249,6 +337,8 @@ async def try_all(folder: Path, name: str) -> dict[str, Found]:
     protocol, _, call = name.partition(".")
     row = table()[protocol][call]
     faults = [fault for fault in row if fault != "request"]
+    if protocol == "slack":
+        return await _try_slack(folder, name, row["request"], faults)
     async with bench(folder, protocol, sandbox_options={"boot_seconds": 0.2}) as there:
         if protocol == "store":
             return {fault: await _try_write(there, name, fault) for fault in faults}

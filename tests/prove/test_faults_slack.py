@@ -1,0 +1,16 @@
+"""Each line of `faults.toml` that is about Slack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.prove.faults import calls_of, unlike_the_table
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("name", calls_of("slack"))
+async def test_each_fault_ends_as_the_table_says(tmp_path: Path, name: str) -> None:
+    assert await unlike_the_table(tmp_path, name) == {}
