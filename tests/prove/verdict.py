@@ -136,12 +136,16 @@ def _judge_messages(
     for job in jobs:
         _judge_results(verdict, job, results.pop(job.id, []), one_of_a_kind=one_of_a_kind)
     verdict.wrong += [f"a result of {job} that is no job" for job in results]
-    expected = Counter(job.inputs["prompt"].rpartition(" ")[2] for job in jobs if job.state is State.DONE)
-    for tag in expected.keys() | cards.keys():
-        if cards[tag] > expected[tag]:
-            verdict.posted_twice.append(f"{cards[tag]} cards of {expected[tag]} jobs of {tag}")
-        elif cards[tag] < expected[tag]:
-            verdict.lost.append(f"{cards[tag]} cards of {expected[tag]} jobs of {tag}")
+    due, allowed = (_tags(job for job in jobs if job.state in states) for states in ((State.DONE,), OVER))
+    for tag in allowed.keys() | cards.keys():
+        if cards[tag] > allowed[tag]:
+            verdict.posted_twice.append(f"{cards[tag]} cards of {allowed[tag]} jobs of {tag}")
+        elif cards[tag] < due[tag]:
+            verdict.lost.append(f"{cards[tag]} cards of {due[tag]} jobs of {tag}")
+
+
+def _tags(jobs: Iterable[Job]) -> Counter[str | None]:
+    return Counter(job.inputs["prompt"].rpartition(" ")[2] for job in jobs)
 
 
 def _judge_results(verdict: Verdict, job: Job, results: Sequence[Standing], *, one_of_a_kind: bool) -> None:
