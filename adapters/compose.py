@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ from bot.media import Library, Pool
 from bot.ports import Platform
 from bot.providers import Client, connect
 from bot.store import Store
+from bot.webhooks import Webhooks
 
 NOWHERE = "http://127.0.0.1:9"
 """Stands for the address of a sandbox that another process has started: nothing is asked of it here."""
@@ -54,6 +56,7 @@ class Installation:
     core: Studio
     engine: Engine | None
     links: Links | None
+    webhooks: Webhooks | None
     now: Callable[[], float]
 
     @property
@@ -109,7 +112,8 @@ async def installation(
             discord = Discord(settings.discord, catalogue, folder=settings.media.folder, now=now)
             stack.push_async_callback(discord.aclose)
             platforms[discord.name] = discord
-        engine = None
+        engine = webhooks = None
+        hooked = [name for name in clients if links and settings.has_webhooks(name)]
         if has_engine:
             engine = Engine(
                 store,
@@ -122,7 +126,10 @@ async def installation(
                 link=links.url_of if links else None,
                 now=now,
                 rng=rng,
+                hooks={name: partial(links.hook_of, name) for name in hooked} if links else {},
             )
+            if links and hooked:
+                webhooks = Webhooks({name: clients[name] for name in hooked}, links, store, engine, now=now)
         core = Studio(
             store,
             library,
@@ -136,7 +143,7 @@ async def installation(
             rng=rng,
         )
         yield Installation(
-            settings, catalogue, store, library, clients, platforms, web, core, engine, links, now
+            settings, catalogue, store, library, clients, platforms, web, core, engine, links, webhooks, now
         )
 
 

@@ -1,14 +1,15 @@
 """The client of prediction APIs: Replicate's own, and gateways that re-sell it."""
 
 from bot.providers.client import Client, connect, gateway, replicate
-from bot.providers.dialect import Capabilities
-from bot.providers.predictions import Page, Prediction, Status
+from bot.providers.dialect import Capabilities, Hook
+from bot.providers.predictions import Page, Prediction, Status, read_prediction
 from bot.providers.progress import parse_progress
 from bot.providers.wire import Timeouts
 
 __all__ = [
     "Capabilities",
     "Client",
+    "Hook",
     "Page",
     "Prediction",
     "Status",
@@ -16,5 +17,6 @@ __all__ = [
     "connect",
     "gateway",
     "parse_progress",
+    "read_prediction",
     "replicate",
 ]

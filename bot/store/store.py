@@ -153,6 +153,12 @@ class Store:
             **_AFRESH,
         )
 
+    async def hold(self, job: Job, *, now: float, lease: float) -> Job:
+        """Same state, SUBMITTING: news of it has come; taken from whoever holds it."""
+        return await self._move(
+            job, {State.SUBMITTING}, None, attempt=job.attempt + 1, lease_until=now + lease
+        )
+
     async def snooze(
         self,
         job: Job,
