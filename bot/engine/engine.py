@@ -421,7 +421,10 @@ class Engine:
         return sweep is not None and sweep.heard(news.job, news.prediction, sure=news.sure)
 
     def _keep_early(self, news: News) -> None:
-        """Until the job is followed, which it soon is."""
+        """Until the job is followed, which it soon is; the end is not forgotten over what comes late."""
+        before = self._early.get(news.job)
+        if before and before.prediction.status.terminal and before.prediction.id == news.prediction.id:
+            return
         self._early[news.job] = replace(news, prediction=replace(news.prediction, input={}))
         if len(self._early) > EARLY_KEPT:
             self._early.popitem(last=False)
@@ -429,22 +432,23 @@ class Engine:
     async def _adopt(self, job: Job, news: News) -> None:
         """The prediction of a job whose answer is late or lost: written down at once where it is sure.
 
-        What is held is in somebody's hand, who finds the hint.
+        Else whoever looks for it finds the hint; where the job is in nobody's hand, that is now.
         """
         if news.sure:
             self._steps.believe(job, news.prediction)
         else:
             self._steps.hint(job, news.prediction.id)
         is_held = job.lease_until is not None and job.lease_until > self._now()
-        if job.state is State.QUEUED or (is_held and not news.sure):
+        if not news.sure and (is_held or job.state is State.QUEUED):
             return
         with contextlib.suppress(Stale):
             held = await self._store.hold(job, now=self._now(), lease=self._rules.lease)
-            if news.sure:
-                log.info("An answer was found by its webhook", action="answer_heard", **job.log_context())
-                await self._write(held, Submitted(news.prediction))
-            else:
+            if not news.sure:
                 self._take(held, self._steps.recover)
+                return
+            if job.code is not None:
+                log.info("A lost answer was found by its webhook", action="answer_found", **job.log_context())
+            await self._write(held, Submitted(news.prediction))
 
     # -- what the sweep finds (bot.sweep.Finder)
 

@@ -154,10 +154,10 @@ class Store:
         )
 
     async def hold(self, job: Job, *, now: float, lease: float) -> Job:
-        """Same state, SUBMITTING: news of it has come; taken from whoever holds it."""
-        return await self._move(
-            job, {State.SUBMITTING}, None, attempt=job.attempt + 1, lease_until=now + lease
-        )
+        """QUEUED or SUBMITTING -> SUBMITTING: news of it has come; taken from whoever holds it."""
+        to = State.SUBMITTING if job.state is State.QUEUED else None
+        held = {"attempt": job.attempt + 1, "lease_until": now + lease}
+        return await self._move(job, {State.QUEUED} if to else {State.SUBMITTING}, to, **held)
 
     async def snooze(
         self,
