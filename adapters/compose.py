@@ -129,7 +129,7 @@ async def installation(
                 hooks={name: partial(links.hook_of, name) for name in hooked} if links else {},
             )
             if links and hooked:
-                webhooks = Webhooks({name: clients[name] for name in hooked}, links, store, engine, now=now)
+                webhooks = Webhooks({name: clients[name] for name in hooked}, links, engine, now=now)
         core = Studio(
             store,
             library,

@@ -138,7 +138,7 @@ async def studio(
             now=time.time,
             rng=random.Random(2),
         )
-        receiver = Webhooks(clients, links, store, engine, now=time.time)
+        receiver = Webhooks(clients, links, engine, now=time.time)
         app = make_app(receiver.routes(), host="127.0.0.1", public_url=None, ready=_ready)
         async with await serve(app, "127.0.0.1", port):
             running = asyncio.create_task(engine.run())

@@ -139,6 +139,9 @@ class Sweep:
         self._by_job[job.id] = watched.id
         self._something.set()
 
+    def follows(self, job: JobId) -> bool:
+        return job in self._by_job
+
     def heard(self, job: JobId, prediction: Prediction, *, sure: bool) -> bool:
         """News of a prediction: where it is sure, as good as a look, else a reason for one.
 

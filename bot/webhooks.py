@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -17,9 +17,6 @@ from bot.errors import NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import JobId
 from bot.links import Links
 from bot.providers import Client, Prediction, read_prediction
-
-if TYPE_CHECKING:
-    from bot.store import Store
 
 LARGEST = 2**20
 """Bytes of a body. What is larger is seen by a look."""
@@ -40,6 +37,7 @@ log = structlog.get_logger(__name__)
 class Listener(Protocol):
     """Who is told: the engine."""
 
+    async def knows(self, provider: str, job: JobId) -> bool: ...
     def tell(self, news: News) -> bool: ...
 
 
@@ -54,14 +52,12 @@ class Webhooks:
         self,
         clients: Mapping[str, Client],
         links: Links,
-        store: Store,
         listener: Listener,
         *,
         now: Callable[[], float],
     ) -> None:
         self._seals = {name: Seal(client, now) for name, client in clients.items()}
         self._links = links
-        self._store = store
         self._listener = listener
 
     def routes(self) -> list[web.RouteDef]:
@@ -79,8 +75,7 @@ class Webhooks:
         body = await _body_of(request)
         sure = await self._is_sure(provider, body, request.headers)
         prediction = await _prediction_in(body)
-        known = await self._store.get(job)
-        if known is None or known.provider != provider:
+        if not await self._listener.knows(provider, job):
             raise web.HTTPNotFound
         if not self._listener.tell(News(job, provider, prediction, sure)):
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"})

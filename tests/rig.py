@@ -176,7 +176,7 @@ class Rig:
             hooks=hooks,
         )
         if links and hooks:
-            receiver = Webhooks({"box": self.client}, links, self.store, self.engine, now=time.time)
+            receiver = Webhooks({"box": self.client}, links, self.engine, now=time.time)
             self.site = await self._stack.enter_async_context(await self._served(receiver))
         self.core = Studio(
             self.store,

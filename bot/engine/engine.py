@@ -383,6 +383,14 @@ class Engine:
 
     # -- what providers tell by themselves (bot.webhooks)
 
+    async def knows(self, provider: str, job: JobId) -> bool:
+        """Whether this provider has or had such a job."""
+        sweep = self._sweeps.get(provider)
+        if sweep is not None and sweep.follows(job):
+            return True
+        found = await self._store.get(job)
+        return found is not None and found.provider == provider
+
     def tell(self, news: News) -> bool:
         """Take news in, to be heeded soon; False where there is more than can be taken."""
         try:
