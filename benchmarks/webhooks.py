@@ -98,8 +98,8 @@ async def _both(given: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=300)
-    parser.add_argument("--low", type=float, default=10.0, help="seconds that the shortest job takes")
-    parser.add_argument("--high", type=float, default=30.0)
+    parser.add_argument("--low", type=float, default=20.0, help="seconds that the shortest job takes")
+    parser.add_argument("--high", type=float, default=40.0)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     asyncio.run(_both(parser.parse_args()))
 

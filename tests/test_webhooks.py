@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,14 @@ import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from adapters.compose import Installation
+from adapters.serving import serve_until_stopped
 from bot.catalogue import load
+from bot.config import Http, MediaSettings, ProviderSettings, Settings, StoreSettings
 from bot.engine import News
 from bot.engine.engine import NEWS_KEPT
 from bot.errors import ProviderDown
-from bot.jobs import Job, JobId, Outcome, State
+from bot.jobs import Job, JobId, Order, Outcome, Place, State
 from bot.links import Links
 from bot.pacing import Pace
 from bot.ports import Working
@@ -266,6 +272,34 @@ async def test_a_job_back_in_the_queue_is_not_sent_where_its_webhook_comes_after
         ended = await studio.ended(job)
         assert (ended.outcome, ended.prediction) == (Outcome.READY, made.id)
         assert len(await predictions(studio)) == 2
+
+
+async def test_an_installation_hears_of_its_jobs(tmp_path: Path) -> None:
+    async with rig(tmp_path / "rig", start=False, webhooks=True) as other:
+        await other.crash()
+        await blind(other)
+        settings = Settings(
+            http=Http(port=int(str(other.public_url).rpartition(":")[2]), public_url=other.public_url),
+            store=StoreSettings(url=f"sqlite:///{tmp_path}/jobs.db"),
+            media=MediaSettings(folder=tmp_path / "media"),
+            providers={"box": ProviderSettings(kind="sandbox", base_url=other.base_url, webhooks=True)},
+        )
+        await serve_until_stopped(settings, greet=partial(_order_one, other))
+
+
+async def _order_one(other: Rig, running: Installation, _address: str) -> None:
+    """Blind to looks, the job ends all the same; then the process is told to stop."""
+    actor = replace(ANNA, platform="web")
+    order = Order(actor, Place("web:studio"), "imagine", (("prompt", "a fox"),), "web:1")
+    job = (await running.core.submit(order)).job
+
+    async def is_done() -> bool:
+        found = await running.store.get(job.id)
+        return found is not None and found.state is State.DONE
+
+    await eventually(is_done, "it is done")
+    assert set((await other.stats())["requests"]) == {"create", "download", "webhook_secret"}
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 # -- who is not believed
