@@ -121,6 +121,10 @@ async def test_progress_is_seen_without_a_look(tmp_path: Path) -> None:
         body = await _running_body(studio, running, logs=" 40%|####      | 4/10 [00:01<00:02]\n")
         assert await tell(studio, job, body) == 200
         await eventually(lambda: _fraction(studio, job) == 0.4, "the card says how far it is")
+        late = json.dumps({**json.loads(body), "logs": " 10%|#         | 1/10 [00:01<00:02]"}).encode()
+        assert await tell(studio, job, late) == 200
+        await studio.engine.stop(5)
+        assert (_fraction(studio, job), await studio.state(job)) == (0.4, State.RUNNING)
 
 
 async def _running_body(studio: Rig, job: Job, **changes: Any) -> bytes:

@@ -2,7 +2,8 @@
 
 `posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
 that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived,
-`taken_away` that somebody deleted the card: then there is no other one.
+`taken_away` that somebody deleted the card: then there is no other one; `no_thread` that its thread is closed
+to us.
 """
 
 from __future__ import annotations
@@ -117,15 +118,29 @@ class Delivery:
             if tried_at is None:
                 posted["trying"] = self._now()
                 await save(posted)
-            posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+            try:
+                posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+            except Denied:
+                if "in" not in posted:
+                    raise
+                posted["result"] = await self._beside_the_thread(post, spot, posted, sending, save)
         del posted["trying"]
+
+    async def _beside_the_thread(
+        self, post: Post, spot: Spot, posted: dict[str, Json], sending: Sending, save: Save
+    ) -> int:
+        """A result whose thread is closed to us answers the card: the channel may well be open."""
+        del posted["in"]
+        posted["no_thread"] = True
+        await save(posted)
+        return await self._send(spot, spot.channel, sending, post, posted.get("card"))
 
     async def _where(self, post: Post, spot: Spot, posted: dict[str, Json]) -> tuple[int, int | None]:
         """The channel of the result, and what it replies to: a thread below the card, where one can hang."""
         card = posted.get("card")
         if card is None:
             return spot.channel, None
-        if spot.threads and self._manner == "thread":
+        if spot.threads and self._manner == "thread" and not posted.get("no_thread"):
             try:
                 name = render.thread_name(post.card, self._catalogue, LONGEST_NAME)
                 posted["in"] = await self._rest.thread(spot.channel, card, name)
