@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from bot.providers import Client, connect, manners_of
 from bot.routes import Routes
 from bot.secrets import Vault, kept_file, kept_keys
 from bot.store import Store
+from bot.webhooks import Webhooks
 
 NOWHERE = "http://127.0.0.1:9"
 """Stands for the address of a sandbox that another process has started: nothing is asked of it here."""
@@ -62,6 +64,7 @@ class Installation:
     core: Studio
     engine: Engine | None
     links: Links | None
+    webhooks: Webhooks | None
     now: Callable[[], float]
 
     @property
@@ -120,7 +123,8 @@ async def installation(
         slack = await _slack(settings, catalogue, store, stack, now)
         if slack is not None:
             platforms["slack"] = slack
-        engine = None
+        engine = webhooks = None
+        hooked = [name for name in clients if links and settings.has_webhooks(name)]
         if has_engine:
             engine = Engine(
                 store,
@@ -134,7 +138,10 @@ async def installation(
                 routes=_routes(settings),
                 now=now,
                 rng=rng,
+                hooks={name: partial(links.hook_of, name) for name in hooked} if links else {},
             )
+            if links and hooked:
+                webhooks = Webhooks({name: clients[name] for name in hooked}, links, engine, now=now)
         core = Studio(
             store,
             library,
@@ -148,7 +155,19 @@ async def installation(
             rng=rng,
         )
         yield Installation(
-            settings, catalogue, store, library, clients, platforms, web, slack, core, engine, links, now
+            settings=settings,
+            catalogue=catalogue,
+            store=store,
+            library=library,
+            clients=clients,
+            platforms=platforms,
+            web=web,
+            slack=slack,
+            core=core,
+            engine=engine,
+            links=links,
+            webhooks=webhooks,
+            now=now,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 from rich.console import Console
 from rich.text import Text
 from sqlalchemy import create_engine
@@ -37,6 +38,12 @@ NOBODYS = "threadreel-doctor"
 """The id of no prediction: asking for it tries an API that has nothing cheaper."""
 
 
+async def health_at(address: str) -> str:
+    """What is found at our public address, seen from here. Raises httpx.HTTPError."""
+    async with httpx.AsyncClient(timeout=10) as http:
+        return (await http.get(f"{address}/healthz")).text[:100]
+
+
 async def examine(
     settings: Settings,
     *,
@@ -44,11 +51,12 @@ async def examine(
     client_for: Callable[[str, ProviderSettings], Client],
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     platforms: Iterable[Callable[[], Awaitable[Sequence[Finding]]]] = (),
+    health: Callable[[str], Awaitable[str]] = health_at,
 ) -> list[Finding]:
     """Look at everything; nothing is changed and nothing is ordered.
 
     `client_for` makes a client of each provider that has an address. `free_bytes`: room on a folder's disk.
-    `platforms`: what each of them finds of itself.
+    `platforms`: what each of them finds of itself. `health`: what is found at our public address.
     """
     database = Path(settings.store.url.removeprefix("sqlite:///"))
     findings = [ok(f"configuration: {len(settings.providers)} provider(s), {len(catalogue)} commands")]
@@ -57,8 +65,13 @@ async def examine(
     )
     stored = await asyncio.to_thread(_store, database, settings, free_bytes)
     findings += [*stored, *_addresses(settings), *_private_addresses(settings)]
+    if settings.http.public_url is not None:
+        findings.append(await _public_address(settings.http.public_url, health))
     for name, provider in settings.providers.items():
-        findings += await _provider(name, provider, _models_of(name, settings, catalogue), client_for)
+        hooked = settings.has_webhooks(name)
+        findings += await _provider(
+            name, provider, _models_of(name, settings, catalogue), client_for, hooked=hooked
+        )
     for look in platforms:
         findings += await look()
     return findings
@@ -145,6 +158,22 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
         yield warn(f"[http] public_url {public} is not encrypted", "Put a proxy with HTTPS before it")
 
 
+async def _public_address(address: str, health: Callable[[str], Awaitable[str]]) -> Finding:
+    """From here, which is not the world: some networks don't lead back to themselves."""
+    remedy = (
+        "Start Threadreel and look again; if it runs, check the name and the proxy. Where this network just "
+        "doesn't lead back to itself, all is well"
+    )
+    try:
+        said = await health(address)
+    except httpx.HTTPError as error:
+        why = str(error) or type(error).__name__
+        return warn(f"[http] public_url {address} can't be reached from here: {why}", remedy)
+    if '"ok"' not in said:
+        return warn(f"[http] public_url {address}: something else answers there: {said[:60]}", remedy)
+    return ok(f"[http] public_url {address} leads here")
+
+
 def _private_addresses(settings: Settings) -> Iterator[Finding]:
     """Providers on private addresses: they keep results there, which may be fetched only where it is said."""
     allowed = {host.lower() for host in settings.media.private_hosts}
@@ -186,20 +215,25 @@ async def _provider(
     provider: ProviderSettings,
     models: Sequence[Model],
     client_for: Callable[[str, ProviderSettings], Client],
+    *,
+    hooked: bool,
 ) -> list[Finding]:
     if provider.base_url is None:
         return [ok(f"{name}: a sandbox that is started with the bot")]
     async with client_for(name, provider) as client:
-        reached = await _reach(name, client)
-        if reached.level is Level.BAD or not client.can.schema:
-            return [reached]
+        reached = [await _reach(name, client)]
+        if reached[0].level is Level.BAD:
+            return reached
+        reached.append(await _webhooks(name, client, hooked=hooked))
+        if not client.can.schema:
+            return reached
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def look(model: Model) -> Finding:
             async with turns:
                 return await _model(name, client, model)
 
-        return [reached, *await asyncio.gather(*map(look, models))]
+        return [*reached, *await asyncio.gather(*map(look, models))]
 
 
 async def _reach(name: str, client: Client) -> Finding:
@@ -221,6 +255,19 @@ async def _reach(name: str, client: Client) -> Finding:
         remedy = "Check base_url: everything of the address before /v1"
         return bad(f"{name}: {client.base_url} answers, but not as this API does: {error.detail}", remedy)
     return ok(f"{name}: reached at {client.base_url}")
+
+
+async def _webhooks(name: str, client: Client, *, hooked: bool) -> Finding:
+    if not hooked:
+        return ok(f"{name}: webhooks are off; what has ended is found by looking")
+    if not client.can.webhooks:
+        return ok(f"{name}: webhooks are on, unsigned: each makes us look")
+    try:
+        await client.webhook_secret()
+    except (ProviderRefused, TryLater, NotAPrediction) as error:
+        what = f"{name}: webhooks are on, but the secret that they are signed with is not to be had: {error}"
+        return warn(what, "Give the token the right to read it; until then each makes us look")
+    return ok(f"{name}: webhooks are on, and signed")
 
 
 def _refused(name: str, error: ProviderRefused) -> Finding:

@@ -77,6 +77,8 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
             )
         ),
     ]
+    if running.webhooks is not None:
+        others.append(asyncio.create_task(running.webhooks.prepare()))
     try:
         yield engine
         running.core.close()
@@ -110,6 +112,8 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
         routes += running.slack.routes(running.core)
     if running.links is not None:
         routes += signed_files(running.links, running.library.path)
+    if running.webhooks is not None:
+        routes += running.webhooks.routes()
     app = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
     try:
         return await serve(app, http.host, http.port)

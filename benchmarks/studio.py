@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import io
 import random
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -18,11 +20,14 @@ from bot.catalogue import load
 from bot.config import Limits
 from bot.core import Studio
 from bot.engine import Engine, Rules
+from bot.http import make_app, serve
 from bot.jobs import Actor, JobId, Order, Place, Posted
+from bot.links import Links
 from bot.media import Library, Pool
 from bot.ports import Core, Post, Ready, Save
 from bot.providers import connect
 from bot.store import Store
+from bot.webhooks import Webhooks
 
 MANY = 10**9
 
@@ -91,8 +96,10 @@ async def _picture(name: str) -> AsyncIterator[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def studio(folder: Path, base_url: str, *, at_once: int = 100_000) -> AsyncIterator[Bench]:
-    """A running engine over a fresh store in `folder`."""
+async def studio(
+    folder: Path, base_url: str, *, at_once: int = 100_000, webhooks: bool = False
+) -> AsyncIterator[Bench]:
+    """A running engine over a fresh store in `folder`; with `webhooks` it is told of ends on loopback."""
     catalogue = load()
     host = base_url.removeprefix("http://").partition("/")[0]
     rules = Rules(at_once=at_once, at_once_per_person=at_once, deadline=3600)
@@ -104,6 +111,8 @@ async def studio(folder: Path, base_url: str, *, at_once: int = 100_000) -> Asyn
     ):
         notes = Notes()
         clients, platforms = {"box": client}, {"notes": notes}
+        port = _free_port()
+        links = Links(f"http://127.0.0.1:{port}", b"key", time.time)
         engine = Engine(
             store,
             library,
@@ -115,6 +124,7 @@ async def studio(folder: Path, base_url: str, *, at_once: int = 100_000) -> Asyn
             link=None,
             now=time.time,
             rng=random.Random(1),
+            hooks={"box": partial(links.hook_of, "box")} if webhooks else {},
         )
         core = Studio(
             store,
@@ -128,9 +138,22 @@ async def studio(folder: Path, base_url: str, *, at_once: int = 100_000) -> Asyn
             now=time.time,
             rng=random.Random(2),
         )
-        running = asyncio.create_task(engine.run())
-        try:
-            yield Bench(core, store, library, engine, notes)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        receiver = Webhooks(clients, links, engine, now=time.time)
+        app = make_app(receiver.routes(), host="127.0.0.1", public_url=None, ready=_ready)
+        async with await serve(app, "127.0.0.1", port):
+            running = asyncio.create_task(engine.run())
+            try:
+                yield Bench(core, store, library, engine, notes)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+async def _ready() -> str | None:
+    return None

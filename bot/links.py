@@ -1,10 +1,12 @@
-"""Signed links to kept files, for providers that take files by URL only. Pure."""
+"""Addresses of ours that nobody can guess: links to kept files, and where providers tell of a job. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from collections.abc import Callable
+
+from bot.jobs import JobId
 
 LASTS = 24 * 3600
 """Seconds that a link is good for: a provider may fetch its inputs long after it took the job."""
@@ -26,8 +28,18 @@ class Links:
         """Whether these parts of a link were made by us and are still good."""
         if not (until.isascii() and until.isdecimal() and len(until) < 12) or int(until) < self._now():
             return False
-        made = self._signature(digest, int(until))
-        return hmac.compare_digest(made.encode(), signature.encode("utf-8", "replace"))
+        return _is_same(self._signature(digest, int(until)), signature)
 
-    def _signature(self, digest: str, until: int) -> str:
-        return hmac.new(self._key, f"{digest}.{until}".encode(), hashlib.sha256).hexdigest()
+    def hook_of(self, provider: str, job: JobId) -> str:
+        """Where a provider tells of a job: good for as long as the key is."""
+        return f"{self._base}/webhooks/{provider}/{job}/{self._signature('webhook', provider, job)}"
+
+    def allows_hook(self, provider: str, job: str, signature: str) -> bool:
+        return _is_same(self._signature("webhook", provider, job), signature)
+
+    def _signature(self, *parts: object) -> str:
+        return hmac.new(self._key, ".".join(map(str, parts)).encode(), hashlib.sha256).hexdigest()
+
+
+def _is_same(made: str, given: str) -> bool:
+    return hmac.compare_digest(made.encode(), given.encode("utf-8", "replace"))

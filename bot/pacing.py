@@ -6,7 +6,7 @@ import bisect
 import math
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KEPT = 200
 """Durations kept per model: enough for a steady 5th percentile, few enough to follow a model that changes."""
@@ -15,17 +15,32 @@ KEPT = 200
 FEW = 3
 """Fewer durations than this say nothing of the next one."""
 
+FEW_MISSED = 3
+GRACE = 5.0
+"""Seconds that a webhook may be later than a look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How eager to be. `shortest` and `longest` bound the wait between two looks, in seconds.
 
-    `price` is the delay, in seconds, that one request is worth: the larger, the rarer the looks.
+    `price` is the delay, in seconds, that one request is worth: the larger, the rarer the looks. `heard`: how
+    many times rarer they are while the provider tells of ends by itself.
     """
 
     shortest: float = 0.45
     longest: float = 5.0
     price: float = 0.05
+    heard: float = 6.0
+
+    def while_heard(self) -> Pace:
+        """The pace while webhooks arrive: the wait grows with the square root of the price."""
+        return replace(
+            self,
+            shortest=self.shortest * self.heard,
+            longest=self.longest * self.heard,
+            price=self.price * self.heard**2,
+        )
 
 
 class Durations:
@@ -67,6 +82,39 @@ class Durations:
             return None
         ends = alive - (len(self._sorted) - bisect.bisect_right(self._sorted, age + window))
         return ends / (alive * window)
+
+
+class Hearing:
+    """Whether a provider's webhooks arrive, by those of predictions that have ended; None: not known yet.
+
+    What a look has found first is missed once its webhook is `GRACE` seconds late. `FEW_MISSED` in a row, and
+    none that came between them, are no accident.
+    """
+
+    __slots__ = ("_found", "_missed", "arrive")
+
+    def __init__(self) -> None:
+        self.arrive: bool | None = None
+        self._found: dict[str, float] = {}
+        self._missed = 0
+
+    def came(self, prediction: str) -> None:
+        self._found.pop(prediction, None)
+        self._missed = 0
+        self.arrive = True
+
+    def found(self, prediction: str, now: float) -> None:
+        """A look has found it first."""
+        self._found[prediction] = now
+
+    def judge(self, now: float) -> bool | None:
+        late = [prediction for prediction, at in self._found.items() if at < now - GRACE]
+        for prediction in late:
+            del self._found[prediction]
+        self._missed += len(late)
+        if self._missed >= FEW_MISSED:
+            self.arrive = False
+        return self.arrive
 
 
 def next_look(age: float, known: Durations, pace: Pace) -> float:

@@ -12,7 +12,7 @@ import structlog
 
 from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Job, JobId
-from bot.pacing import Durations, Pace, next_look
+from bot.pacing import Durations, Hearing, Pace, next_look
 from bot.providers import Client, Prediction, Status, parse_progress
 
 PAGE = 100
@@ -48,6 +48,7 @@ class Watched:
         "garbage",
         "id",
         "job",
+        "logged",
         "logs_at",
         "look_at",
         "missing",
@@ -63,6 +64,7 @@ class Watched:
         self.started_at = job.started_at
         self.fraction = job.progress
         self.several = False
+        self.logged = 0
         self.look_at = now
         self.logs_at = now
         self.garbage = 0
@@ -88,7 +90,10 @@ class Finder(Protocol):
 
 
 class Sweep:
-    """Follows the predictions of one provider, as the client's manners allow. Times in seconds."""
+    """Follows the predictions of one provider, as the client's manners allow. Times in seconds.
+
+    `hears`: the provider is asked to tell of ends by itself; looks are rarer as long as it does.
+    """
 
     def __init__(
         self,
@@ -99,6 +104,7 @@ class Sweep:
         pace: Pace,
         deadline: float,
         now: Callable[[], float],
+        hears: bool = False,
     ) -> None:
         self._client = client
         self._finder = finder
@@ -110,6 +116,8 @@ class Sweep:
         self._by_job: dict[JobId, str] = {}
         self._something = asyncio.Event()
         self._told = False
+        self._hearing = Hearing() if hears else None
+        self._arrive: bool | None = None
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -128,11 +136,25 @@ class Sweep:
         self._by_job[job.id] = watched.id
         self._something.set()
 
-    def look_now(self, prediction: str) -> None:
-        """There is news of it: look at once."""
-        if watched := self._watched.get(prediction):
+    def follows(self, job: JobId) -> bool:
+        return job in self._by_job
+
+    def heard(self, job: JobId, prediction: Prediction, *, sure: bool) -> bool:
+        """News of a prediction: where it is sure, as good as a look, else a reason for one.
+
+        False where this job's is not followed.
+        """
+        if self._hearing and prediction.status.terminal:
+            self._hearing.came(prediction.id)
+        watched = self._watched.get(prediction.id)
+        if watched is None or watched.job.id != job:
+            return False
+        if sure:
+            self._observe(watched, prediction)
+        else:
             watched.look_at = self._now()
             self._something.set()
+        return True
 
     def cancel(self, job: JobId) -> None:
         """Cancel it at the provider at the next turn."""
@@ -165,6 +187,7 @@ class Sweep:
     async def _turn(self) -> None:
         """One look at everything that is due, the cheapest way."""
         now = self._now()
+        self._judge_hearing(now)
         await self._cancel([w for w in self._watched.values() if w.cancelling and w.cancel_at <= now])
         due = [w for w in self._watched.values() if w.look_at <= now]
         try:
@@ -200,7 +223,7 @@ class Sweep:
             for prediction in page.predictions:
                 missing.pop(prediction.id, None)
                 if watched := self._watched.get(prediction.id):
-                    self._observe(watched, prediction)
+                    self._see(watched, prediction)
             cursor = page.next
             if cursor is None:
                 break
@@ -232,12 +255,20 @@ class Sweep:
             self._garbage(watched, error)
         else:
             watched.logs_at = self._now()
-            self._observe(watched, found)
+            self._see(watched, found)
 
     # -- what was found
 
+    def _see(self, watched: Watched, prediction: Prediction) -> None:
+        """Take note of one look of our own, unless news that came meanwhile has ended it."""
+        if self._watched.get(watched.id) is not watched:
+            return
+        if self._hearing and prediction.status.terminal:
+            self._hearing.found(prediction.id, self._now())
+        self._observe(watched, prediction)
+
     def _observe(self, watched: Watched, prediction: Prediction) -> None:
-        """Take note of one look; a run that has ended is told and no longer followed."""
+        """Take note of how it is; a run that has ended is told and no longer followed."""
         watched.garbage = watched.missing = 0
         if prediction.status.terminal:
             self._forget(watched)
@@ -252,7 +283,9 @@ class Sweep:
     def _note_progress(self, watched: Watched, prediction: Prediction) -> None:
         """Tell progress when there is some; never backwards."""
         before = watched.shown
-        if prediction.logs and (fraction := parse_progress(prediction.logs)) is not None:
+        is_newer = len(prediction.logs) >= watched.logged  # logs grow; news of them may come in any order
+        watched.logged = max(watched.logged, len(prediction.logs))
+        if is_newer and prediction.logs and (fraction := parse_progress(prediction.logs)) is not None:
             # A bar that begins anew: nobody knows how many more will come, so no share is shown.
             watched.several = fraction < (watched.fraction or 0)
             watched.fraction = max(fraction, watched.fraction or 0)
@@ -269,7 +302,8 @@ class Sweep:
     def _wait(self, watched: Watched) -> float:
         """Seconds until the next look at this one. In a page, a look costs a share of a request."""
         share = self._pages() / max(len(self._watched), 1) if self._client.can.list else 1.0
-        pace = replace(self._pace, price=self._pace.price * min(share, 1.0))
+        pace = self._pace.while_heard() if self._arrive else self._pace
+        pace = replace(pace, price=pace.price * min(share, 1.0))
         return next_look(self._now() - watched.since, self._durations[watched.job.model], pace)
 
     def _refused(self, watched: Watched, error: ProviderRefused) -> None:
@@ -307,7 +341,7 @@ class Sweep:
             except (ProviderRefused, NotAPrediction):
                 watched.look_at = self._now()
             else:
-                self._observe(watched, prediction)
+                self._see(watched, prediction)
                 watched.look_at = min(watched.look_at, self._now() + self._pace.shortest)
 
     def _give_up_overdue(self) -> None:
@@ -319,6 +353,26 @@ class Sweep:
     def _forget(self, watched: Watched) -> None:
         self._watched.pop(watched.id, None)
         self._by_job.pop(watched.job.id, None)
+
+    # -- its webhooks come and go
+
+    def _judge_hearing(self, now: float) -> None:
+        """Where webhooks don't arrive any more, looks are what they were, at once; it is logged once."""
+        arrive = self._hearing.judge(now) if self._hearing else None
+        if arrive is self._arrive:
+            return
+        before, self._arrive = self._arrive, arrive
+        if arrive:
+            if before is False:
+                log.info("Webhooks arrive again", action="webhooks_heard", provider=self._client.name)
+            return
+        log.warning(
+            "Webhooks don't arrive: is [http] public_url reachable from outside?",
+            action="webhooks_missed",
+            provider=self._client.name,
+        )
+        for watched in self._watched.values():
+            watched.look_at = min(watched.look_at, now + self._wait(watched))
 
     # -- the provider comes and goes
 

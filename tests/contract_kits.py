@@ -13,10 +13,11 @@ from typing import TypeAlias
 from pydantic import SecretStr
 
 from adapters.discord import Discord
+from adapters.slack import Clients, Slack
 from adapters.terminal import Terminal, place_of
 from adapters.web import Web
 from bot.catalogue import load
-from bot.config import DiscordSettings
+from bot.config import DiscordSettings, SlackSettings
 from bot.config import Web as WebSettings
 from bot.jobs import Actor, Place
 from bot.media import Library
@@ -24,6 +25,8 @@ from bot.ports import Platform
 from bot.store import Store
 from tests.discord_server import DiscordServer
 from tests.discord_server.client import discord_py_at
+from tests.slack.rig import BRISK, manifest_of
+from tests.slack_server import SlackServer
 
 
 @dataclass(frozen=True)
@@ -114,4 +117,35 @@ async def discord(folder: Path) -> AsyncIterator[Kit]:
             await platform.aclose()
 
 
-KITS: dict[str, MakeKit] = {"web": web, "terminal": terminal, "discord": discord}
+@contextlib.asynccontextmanager
+async def slack(folder: Path) -> AsyncIterator[Kit]:
+    async with SlackServer(manifest_of()) as server:
+        team = server.team("Foxes")
+        ann = server.person("ann", team)
+        general = team.channel("general", ann, bot=True)
+        settings = SlackSettings(
+            bot_token=SecretStr(server.token),
+            app_token=SecretStr(server.app_token),
+            api_base=server.api_base,
+        )
+        clients = Clients(settings.api_base, settings.bot_token)
+        async with Slack(
+            load(), settings=settings, clients=clients, now=time.time, manners=BRISK
+        ) as platform:
+
+            async def messages() -> AsyncIterator[Standing]:
+                for message in server.messages(general):
+                    files = tuple(file.sha256 for file in message.files)
+                    yield Standing(message.text, files, bool(set(message.pings) - {ann.id}))
+
+            actor = Actor("slack", ann.id, "ann", team.id)
+            yield Kit(
+                platform,
+                Place(f"slack:{team.id}/{general.id}"),
+                actor,
+                messages,
+                trouble=lambda: server.faults.add(on="*", fault="rate_limit", delay=0.01),
+            )
+
+
+KITS: dict[str, MakeKit] = {"web": web, "terminal": terminal, "discord": discord, "slack": slack}

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import io
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from bot.catalogue import load
 from bot.config import Limits
 from bot.core import Idle, Studio
 from bot.engine import Engine, Rules
+from bot.http import Site, make_app
+from bot.http import serve as serve_app
 from bot.jobs import Actor, Job, JobId, Option, Order, Place, Posted, State
 from bot.links import Links
 from bot.media import Library
@@ -29,6 +33,7 @@ from bot.providers import Client, Patience, connect, manners_of
 from bot.sandbox.server import Sandbox, serve
 from bot.sandbox.work import Piece, Report, Work
 from bot.store import Store
+from bot.webhooks import Webhooks
 
 ANNA = Actor("board", "anna", "Anna", "home")
 WALL = Place("board:wall")
@@ -122,6 +127,8 @@ class Rig:
     also: Callable[[Rig], Any] | None = None
     """Makes one more platform at each start; it listens while the engine runs, and is closed with it."""
     private_hosts: tuple[str, ...] = ()
+    webhooks: bool = False
+    """Whether the provider is to tell of jobs by itself, at an address on loopback that outlives crashes."""
     manners: dict[str, Any] = field(default_factory=dict)
     """What is said of the providers' limits; all are impatient."""
     second: tuple[str, str] | None = None
@@ -133,6 +140,7 @@ class Rig:
     clients: dict[str, Client] = field(init=False)
     engine: Engine = field(init=False)
     core: Studio = field(init=False)
+    site: Site | None = None
     platform: Any = None
     engine_task: asyncio.Task[None] | None = None
     platform_task: asyncio.Task[None] | None = None
@@ -162,6 +170,7 @@ class Rig:
             self._stack.push_async_callback(self.platform.aclose)
             platforms[self.platform.name] = self.platform
         links = Links(self.public_url, b"key", time.time) if self.public_url else None
+        hooks = {"box": partial(links.hook_of, "box")} if links and self.webhooks else None
         self.engine = Engine(
             self.store,
             self.library,
@@ -174,7 +183,11 @@ class Rig:
             routes=self.routes,
             now=time.time,
             rng=random.Random(7),
+            hooks=hooks,
         )
+        if links and hooks:
+            receiver = Webhooks({"box": self.client}, links, self.engine, now=time.time)
+            self.site = await self._stack.enter_async_context(await self._served(receiver))
         self.core = Studio(
             self.store,
             self.library,
@@ -187,6 +200,14 @@ class Rig:
             now=time.time,
             rng=random.Random(),
         )
+
+    async def _served(self, receiver: Webhooks) -> Site:
+        async def ready() -> str | None:
+            return None
+
+        app = make_app(receiver.routes(), host="127.0.0.1", public_url=self.public_url, ready=ready)
+        assert self.public_url is not None
+        return await serve_app(app, "127.0.0.1", int(self.public_url.rpartition(":")[2]))
 
     async def _connect(self, name: str, kind: Any, base_url: str) -> Client:
         manners = manners_of(kind, name, **({"patience": IMPATIENT} | self.manners))
@@ -272,6 +293,8 @@ async def rig(
     )
     async with serve(box, "127.0.0.1", 0) as base_url:
         made = replace(Rig(folder, base_url, kind, rules, Board()), **changes)
+        if made.webhooks:
+            made.public_url = f"http://127.0.0.1:{_free_port()}"
         await made.build()
         if start:
             made.start()
@@ -279,3 +302,9 @@ async def rig(
             yield made
         finally:
             await made.crash()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -364,3 +365,23 @@ def test_every_table_refuses_unknown_keys() -> None:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             assert field.annotation.model_config["extra"] == "forbid"
             assert field.annotation.model_config["frozen"] is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "public_url", "said", "on"),
+    [
+        ("replicate", "https://studio.example.org", None, True),
+        ("replicate", "https://studio.example.org", False, False),
+        ("replicate", "http://studio.example.org", None, False),
+        ("replicate", None, True, False),
+        ("gateway", "https://studio.example.org", None, False),
+        ("gateway", "https://studio.example.org", True, True),
+        ("sandbox", "https://studio.example.org", None, False),
+        ("sandbox", "http://127.0.0.1:8080", True, True),
+    ],
+)
+def test_webhooks_are_on_where_they_are_sure_to_work_or_where_it_is_said(
+    kind: Any, public_url: str | None, said: bool | None, on: bool
+) -> None:
+    one = ProviderSettings(kind=kind, webhooks=said)
+    assert Settings(http=Http(public_url=public_url), providers={"one": one}).has_webhooks("one") is on

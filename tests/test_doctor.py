@@ -17,10 +17,12 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from rich.console import Console
 
-from adapters.doctor import examine, report
+from adapters.doctor import examine, health_at, report
 from adapters.findings import Finding, Level
 from bot.catalogue import Catalogue, load
 from bot.config import Http, MediaSettings, ProviderSettings, Settings, StoreSettings
+from bot.http import make_app
+from bot.http import serve as serve_app
 from bot.providers import Client, connect
 from bot.sandbox.server import Sandbox, serve
 from bot.store import Store
@@ -47,8 +49,16 @@ async def looked_at(
     given: Settings, *, catalogue: Catalogue | None = None, free: int = 100 * GB
 ) -> list[Finding]:
     return await examine(
-        given, catalogue=catalogue or load(), client_for=client_for, free_bytes=lambda _: free
+        given,
+        catalogue=catalogue or load(),
+        client_for=client_for,
+        free_bytes=lambda _: free,
+        health=healthy,
     )
+
+
+async def healthy(address: str) -> str:
+    return '{"status": "ok"}'
 
 
 def about(findings: list[Finding], text: str) -> Finding:
@@ -223,7 +233,7 @@ async def test_a_gateway_is_only_reached_and_wants_a_public_address(tmp_path: Pa
         assert about(findings, "gw: reached").level is Level.OK
         assert about(findings, "public_url").level is Level.WARN
         public = settings(tmp_path, gateway, http=Http(public_url="http://studio.example.org"))
-        assert "not encrypted" in about(await looked_at(public), "public_url").what
+        assert "not encrypted" in about(await looked_at(public), "http://studio.example.org is").what
         secure = settings(tmp_path, gateway, http=Http(public_url="https://studio.example.org"))
         (private,) = bad(await looked_at(secure))
         assert "private address" in private
@@ -264,6 +274,44 @@ async def test_an_address_that_is_public_or_a_name_is_not_called_private(
 
 async def test_a_sandbox_on_a_private_address_is_meant(tmp_path: Path, sandbox: Rig) -> None:
     assert "private address" not in repr(await looked_at(settings(tmp_path, to(sandbox.base_url))))
+
+
+# -- webhooks
+
+
+async def test_a_public_address_is_tried_from_here(tmp_path: Path, sandbox: Rig) -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(text="<title>Parked</title>")
+
+    async def ready() -> str | None:
+        return None
+
+    async def look(address: str) -> Finding:
+        given = settings(tmp_path, to(sandbox.base_url), http=Http(public_url=address))
+        findings = await examine(
+            given, catalogue=load(), client_for=client_for, free_bytes=lambda _: 100 * GB, health=health_at
+        )
+        (found,) = [one for one in findings if "public_url" in one.what and "encrypted" not in one.what]
+        return found
+
+    app = make_app([], host="127.0.0.1", public_url=None, ready=ready)
+    async with await serve_app(app, "127.0.0.1", 0) as site, RawTestServer(answer) as other:
+        assert (await look(site.address)).level is Level.OK
+        assert "Parked" in (await look(f"http://127.0.0.1:{other.port}")).what
+    gone = await look("http://127.0.0.1:9")
+    assert (gone.level, "can't be reached from here" in gone.what) == (Level.WARN, True)
+    assert "look again" in gone.remedy
+
+
+async def test_it_says_whether_webhooks_are_on(tmp_path: Path, sandbox: Rig) -> None:
+    public = Http(public_url="https://studio.example.org")
+    on = {**to(sandbox.base_url, webhooks=True), "off": {"kind": "sandbox", "base_url": sandbox.base_url}}
+    findings = await looked_at(settings(tmp_path, on, http=public))
+    assert about(findings, "box: webhooks").what == "box: webhooks are on, and signed"
+    assert "are off" in about(findings, "off: webhooks").what
+    assert bad(findings) == []
+    without = await looked_at(settings(tmp_path, to(sandbox.base_url, webhooks=True)))
+    assert "are off" in about(without, "box: webhooks").what
 
 
 # -- pinned versions

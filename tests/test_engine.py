@@ -124,7 +124,8 @@ async def test_a_fate_that_could_not_be_written_is_written_soon_and_not_when_its
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, written: bool
 ) -> None:
     async with rig(tmp_path) as studio:
-        write, failed = getattr(studio.store, verb), []
+        write = getattr(studio.store, verb)
+        failed: list[str] = []
 
         async def fails_once(*given: Any, **more: Any) -> Any:
             if failed:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.pacing import KEPT, Budget, Durations, Pace, backoff, next_look
+from bot.pacing import FEW_MISSED, GRACE, KEPT, Budget, Durations, Hearing, Pace, backoff, next_look
 
 PACE = Pace(shortest=0.4, longest=5.0, price=0.05)
 
@@ -83,3 +83,40 @@ def test_a_budget_lets_a_burst_through_and_then_its_rate() -> None:
     assert budget.take(0) == pytest.approx(0.1)
     assert budget.take(0) == pytest.approx(0.2)
     assert budget.take(10) == 0
+
+
+@pytest.mark.parametrize("known", [Durations(), Durations(range(10, 60))])
+def test_while_webhooks_arrive_looks_are_so_many_times_rarer(known: Durations) -> None:
+    for age in (40, 55, 80):
+        rarer = next_look(age, known, PACE.while_heard())
+        assert rarer == pytest.approx(PACE.heard * next_look(age, known, PACE))
+
+
+def test_webhooks_arrive_from_the_first_one_until_several_in_a_row_did_not() -> None:
+    hearing = Hearing()
+    assert hearing.judge(0) is None
+    hearing.came("a")
+    for number in range(FEW_MISSED):
+        assert hearing.judge(number) is True
+        hearing.found(f"b{number}", now=number)
+    assert hearing.judge(FEW_MISSED + GRACE) is False
+    assert hearing.judge(1000) is False
+    hearing.came("c")
+    assert hearing.judge(1000) is True
+
+
+def test_a_webhook_that_is_a_little_later_than_the_look_is_not_missed() -> None:
+    hearing = Hearing()
+    for number in range(10):
+        hearing.found(str(number), now=100)
+    for number in range(10):
+        hearing.came(str(number))
+    assert hearing.judge(200) is True
+
+
+def test_one_that_came_between_them_makes_the_missed_ones_an_accident() -> None:
+    hearing = Hearing()
+    for number in range(20):
+        hearing.found(f"lost {number}", now=100 * number)
+        hearing.came(f"came {number}")
+        assert hearing.judge(100 * number + 50) is True

@@ -22,8 +22,8 @@ from bot.errors import (
     ThreadreelError,
 )
 from bot.providers.answers import Answer, decode, describe_body, shorten
+from bot.providers.dialect import Hook, create_request
 from bot.providers.dialect import Kind as ApiKind
-from bot.providers.dialect import create_request
 from bot.providers.errors import translate
 from bot.providers.predictions import Page, Status, parse_page, parse_prediction
 from bot.providers.upload import file_name
@@ -101,12 +101,12 @@ def test_each_api_gets_the_version_where_and_as_it_takes_it(
     )
 
 
-def test_a_webhook_is_asked_for_where_the_api_has_them() -> None:
-    _, body = create_request("replicate", model(), {}, webhook="https://bot.example/hook?job=1")
-    assert body["webhook"] == "https://bot.example/hook?job=1"
-    assert body["webhook_events_filter"] == ["completed"]
-    _, body = create_request("gateway", model(), {}, webhook="https://bot.example/hook?job=1")
-    assert set(body) == {"input", "version"}
+@pytest.mark.parametrize("kind", ["replicate", "gateway"])
+def test_a_webhook_is_asked_for_with_its_events(kind: ApiKind) -> None:
+    _, body = create_request(kind, model(), {}, webhook=Hook("https://bot.example/hook", ("start", "logs")))
+    assert body["webhook"] == "https://bot.example/hook"
+    assert body["webhook_events_filter"] == ["start", "logs"]
+    assert set(create_request(kind, model(), {})[1]) == {"input", "version"}
 
 
 @pytest.mark.parametrize(

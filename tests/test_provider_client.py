@@ -31,7 +31,7 @@ from bot.errors import (
     ThreadreelError,
     TryLater,
 )
-from bot.providers import Client, Prediction, Status, Timeouts, connect, gateway, replicate
+from bot.providers import Client, Hook, Prediction, Status, Timeouts, connect, gateway, replicate
 from bot.providers.dialect import Kind as ApiKind
 
 HASH = "ca1f5e306e5721e19c473e0d094e6603f0456fe759c10715fcd6c1b79242d4a5"
@@ -220,7 +220,7 @@ async def until(true: Callable[[], object]) -> None:
 
 async def test_a_create_sends_the_model_and_its_inputs_once(api: Api, client: Client) -> None:
     api.status = 201
-    made = await client.create(MODEL, INPUTS, webhook="https://bot.example/hook?job=1")
+    made = await client.create(MODEL, INPUTS, webhook=Hook("https://bot.example/hook?job=1"))
     assert (made.id, made.status) == (ID, Status.STARTING)
     (seen,) = api.seen
     assert (seen.method, seen.path) == ("POST", "/v1/predictions")

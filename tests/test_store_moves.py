@@ -266,6 +266,25 @@ async def test_a_holder_whose_lease_ran_out_cannot_finish_the_job(store: Store) 
     assert (await store.delivered(quick, {"message": 2}, now=NOW)).posted == {"message": 2}
 
 
+async def test_news_of_a_job_takes_it_from_whoever_holds_it_until_it_is_answered(store: Store) -> None:
+    for state in State:
+        before = await bring(store, state.value, state)
+        if state not in (State.QUEUED, State.SUBMITTING):
+            with pytest.raises(Stale):
+                await store.hold(before, now=NOW, lease=LEASE)
+            continue
+        taken = await store.hold(before, now=NOW + 1, lease=LEASE)
+        assert (taken.state, taken.attempt) == (State.SUBMITTING, before.attempt + 1)
+        assert taken.lease_until == NOW + 1 + LEASE
+        for late in (
+            store.hold(before, now=NOW, lease=LEASE),
+            store.ended(before, Outcome.FAILED, now=NOW, code="x", cost=None),
+        ):
+            with pytest.raises(Stale):
+                await late
+        assert await present(store, state.value) == taken
+
+
 def test_the_verbs_make_every_legal_move_and_no_other() -> None:
     by_verbs = {(origin, verb.to) for verb in [*VERBS, REDELIVER] for origin in verb.origins if verb.to}
     by_start = {(State.QUEUED, State.SUBMITTING)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from bot.errors import Gone
 from bot.jobs import Place
 
 NAME = "slack"
@@ -30,5 +31,9 @@ class Spot:
 
     @classmethod
     def read(cls, place: Place) -> Self:
-        parts = place.removeprefix(f"{NAME}:").split("/")
-        return cls(*parts[:4])
+        """Gone for what is no place in Slack."""
+        name, _, parts = place.partition(":")
+        team, channel, *more = [*parts.split("/"), ""]
+        if name != NAME or not team or not channel or len(more) > 3:
+            raise Gone(f"{place} is no place in Slack")
+        return cls(team, channel, *more[:2])

@@ -192,12 +192,14 @@ class MediaSettings(Table):
 class ProviderSettings(Table):
     """One prediction API. `base_url` is everything before /v1; the process starts a sandbox without one.
 
-    What it allows a minute, where nothing is set, goes by its kind.
+    `webhooks`: whether it is to tell of jobs by itself; None: where that is sure to work. What it allows a
+    minute, where nothing is set, goes by its kind.
     """
 
     kind: Literal["replicate", "gateway", "sandbox"]
     base_url: Annotated[str, AfterValidator(_base)] | None = None
     token: Secret | None = None
+    webhooks: bool | None = None
     creates_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
     requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
 
@@ -280,6 +282,17 @@ class Settings(BaseSettings):
     slack: SlackSettings = SlackSettings()
     secrets: SecretsSettings = SecretsSettings()
     log: Log = Log()
+
+    def has_webhooks(self, provider: str) -> bool:
+        """Whether this provider is to tell of jobs by itself; it needs an address to tell it to.
+
+        Where nothing is said, Replicate is, which calls https only. Gateways are not known to pass webhooks
+        on, and a sandbox may refuse to call other machines, and with that the job.
+        """
+        public, one = self.http.public_url, self.providers[provider]
+        if public is None or one.webhooks is not None:
+            return public is not None and bool(one.webhooks)
+        return one.kind == "replicate" and public.startswith("https://")
 
     @classmethod
     def settings_customise_sources(

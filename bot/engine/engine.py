@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
@@ -33,7 +33,7 @@ from bot.errors import Stale
 from bot.jobs import Job, JobId, Outcome, State
 from bot.pacing import Durations, Pace
 from bot.ports import Platform, Waiting, Working
-from bot.providers import Client, Prediction
+from bot.providers import Client, Hook, Prediction
 from bot.routes import Routes
 from bot.sweep import Sweep
 
@@ -46,7 +46,25 @@ AWAY = 30.0
 
 Step: TypeAlias = Callable[[Job], Awaitable[Fate]]
 
+NEWS_KEPT = 256
+"""Webhooks taken in and not yet heeded; each may hold a megabyte."""
+
+EARLY_KEPT = 1000
+UNTIL_FOLLOWED = (State.QUEUED, State.SUBMITTING, State.RUNNING)
+FEW = 16
+"""Jobs of a provider under way up to which it is to tell of their logs too: twice a second, each of them."""
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a provider tells of a job by itself. `sure`: it surely is the provider who tells."""
+
+    job: JobId
+    provider: str
+    prediction: Prediction
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class Rules:
     at_once_per_person: int = 3
     deadline: float = 3600
     settled: float = 20
+    heard_within: float = 600
     workers: int = 16
     lease: float = 120
     tick: float = 1.0
@@ -87,14 +106,18 @@ class Engine:
         routes: Routes | None = None,
         now: Callable[[], float],
         rng: random.Random,
+        hooks: Mapping[str, Callable[[JobId], str]] | None = None,
     ) -> None:
-        """`routes`: who takes a job that its provider certainly won't."""
+        """`routes`: who takes a job that its provider certainly won't. `hooks`: of the providers that are to
+        tell of jobs by themselves, the address to tell it to.
+        """
         self._store = store
         self._manners = {name: client.manners for name, client in clients.items()}
         self._catalogue = catalogue
         self._rules = rules
         self._now = now
         self.durations: defaultdict[str, Durations] = defaultdict(Durations)
+        self._hooks = hooks or {}
         self._cards = Cards(platforms, store, catalogue, now=now, every=rules.card_every)
         self._steps = Steps(
             store,
@@ -106,9 +129,11 @@ class Engine:
             free=free,
             deadline=rules.deadline,
             settled=rules.settled,
+            heard_within=rules.heard_within,
             outbox=rules.outbox,
             heads_up=rules.heads_up,
             link=link,
+            hook_of=self._hook_of,
             routes=routes or {},
             now=now,
             rng=rng,
@@ -118,6 +143,8 @@ class Engine:
         self._held: dict[JobId, Job] = {}
         self._wanted = asyncio.Event()
         self._further: dict[JobId, tuple[Job, float | None, float | None]] = {}
+        self._news: asyncio.Queue[News] = asyncio.Queue(NEWS_KEPT)
+        self._early: OrderedDict[JobId, News] = OrderedDict()
         self._renew_at = now() + rules.lease / 4
         self._loose: set[JobId] = set()
         self._stopping = False
@@ -130,7 +157,14 @@ class Engine:
             pace=self._rules.pace,
             deadline=self._rules.deadline,
             now=self._now,
+            hears=client.name in self._hooks,
         )
+
+    def _hook_of(self, job: Job) -> Hook | None:
+        if (url_of := self._hooks.get(job.provider)) is None:
+            return None
+        few = len(self._sweeps[job.provider]) < FEW
+        return Hook(url_of(job.id), ("start", "logs", "completed") if few else ("start", "completed"))
 
     # -- what the core tells
 
@@ -168,12 +202,14 @@ class Engine:
             tasks.create_task(_for_ever("cards", self._cards.run))
             tasks.create_task(_for_ever("intake", self._take_in))
             tasks.create_task(_for_ever("clock", self._tick))
+            tasks.create_task(_for_ever("news", self._hear))
 
     async def stop(self, within: float) -> None:
         """Start nothing new, and let what is in hand finish for so many seconds."""
         self._stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
+                await self._news.join()
                 await self._hand.join()
 
     async def _take_over(self) -> None:
@@ -315,6 +351,8 @@ class Engine:
     def _follow(self, job: Job) -> None:
         self._sweeps[job.provider].watch(job)
         self._cards.show(job, Working(job.progress, self.eta(job)))
+        if news := self._early.pop(job.id, None):
+            self._pass_on(news)
 
     async def _work(self) -> None:
         while True:
@@ -419,6 +457,83 @@ class Engine:
                 return job
             case _:
                 assert_never(fate)
+
+    # -- what providers tell by themselves (bot.webhooks)
+
+    async def knows(self, provider: str, job: JobId) -> bool:
+        """Whether this provider has or had such a job."""
+        sweep = self._sweeps.get(provider)
+        if sweep is not None and sweep.follows(job):
+            return True
+        found = await self._store.get(job)
+        return found is not None and found.provider == provider
+
+    def tell(self, news: News) -> bool:
+        """Take news in, to be heeded soon; False where there is more than can be taken."""
+        try:
+            self._news.put_nowait(news)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def _hear(self) -> None:
+        while True:
+            news = await self._news.get()
+            try:
+                await self._heed(news)
+            finally:
+                self._news.task_done()
+
+    async def _heed(self, news: News) -> None:
+        """As good as a look, where the job is followed; else it may be what a lost answer would have told.
+
+        What is late, comes twice or is of another prediction than the job's changes nothing.
+        """
+        if self._pass_on(news):
+            return
+        job = await self._store.get(news.job)
+        if job is None or job.provider != news.provider or self._pass_on(news):
+            return
+        if job.state in UNTIL_FOLLOWED:
+            self._keep_early(news)
+        is_unanswered = job.state in UNTIL_FOLLOWED and job.prediction is None
+        if is_unanswered and await self._steps.may_be_of(job, news.prediction):
+            await self._adopt(job, news)
+
+    def _pass_on(self, news: News) -> bool:
+        """To whoever follows the job; False where nobody does."""
+        sweep = self._sweeps.get(news.provider)
+        return sweep is not None and sweep.heard(news.job, news.prediction, sure=news.sure)
+
+    def _keep_early(self, news: News) -> None:
+        """Until the job is followed, which it soon is; the end is not forgotten over what comes late."""
+        before = self._early.get(news.job)
+        if before and before.prediction.status.terminal and before.prediction.id == news.prediction.id:
+            return
+        self._early[news.job] = replace(news, prediction=replace(news.prediction, input={}))
+        if len(self._early) > EARLY_KEPT:
+            self._early.popitem(last=False)
+
+    async def _adopt(self, job: Job, news: News) -> None:
+        """The prediction of a job whose answer is late or lost: written down at once where it is sure.
+
+        Else whoever looks for it finds the hint; where the job is in nobody's hand, that is now.
+        """
+        if news.sure:
+            self._steps.believe(job, news.prediction)
+        else:
+            self._steps.hint(job, news.prediction.id)
+        is_held = job.lease_until is not None and job.lease_until > self._now()
+        if not news.sure and (is_held or job.state is State.QUEUED):
+            return
+        with contextlib.suppress(Stale):
+            held = await self._store.hold(job, now=self._now(), lease=self._rules.lease)
+            if not news.sure:
+                self._take(held, self._steps.recover)
+                return
+            if job.code is not None:
+                log.info("A lost answer was found by its webhook", action="answer_found", **job.log_context())
+            await self._write(held, Submitted(news.prediction))
 
     # -- what the sweep finds (bot.sweep.Finder)
 

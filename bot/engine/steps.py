@@ -50,7 +50,7 @@ from bot.errors import (
 from bot.jobs import Job, JobId, Json, Media, Outcome, Output, State, platform_of
 from bot.pacing import backoff
 from bot.ports import Failed, MediaFile, Notice, Platform, Ready
-from bot.providers import Client, Prediction, Status
+from bot.providers import Client, Hook, Prediction, Status
 from bot.routes import MOVES_ON, Routes, after
 from bot.sweep import time_taken
 
@@ -96,9 +96,10 @@ class Steps:
     """One method a step.
 
     `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. What the
-    provider's list doesn't show `settled` seconds after its answer was missed was not made. A result is
-    offered to its place for `outbox` seconds, then to the next best one. Whose job begins to cost has
-    `heads_up` seconds to stop it.
+    provider's list doesn't show `settled` seconds after its answer was missed was not made. `hook_of`: where
+    its provider may tell of a job, which, where nothing else helps, it is given `heard_within` seconds to do.
+    A result is offered to its place for `outbox` seconds, then to the next best one. Whose job begins to cost
+    has `heads_up` seconds to stop it.
     """
 
     def __init__(
@@ -113,9 +114,11 @@ class Steps:
         free: Collection[str],
         deadline: float,
         settled: float,
+        heard_within: float,
         outbox: float,
         heads_up: float,
         link: Callable[[str], str] | None,
+        hook_of: Callable[[Job], Hook | None],
         routes: Routes,
         now: Callable[[], float],
         rng: random.Random,
@@ -129,14 +132,17 @@ class Steps:
         self._free = free
         self._deadline = deadline
         self._settled = settled
+        self._heard_within = heard_within
         self._outbox = outbox
         self._heads_up = heads_up
         self._link = link
+        self._hook_of = hook_of
         self._routes = routes
         self._now = now
         self._rng = rng
         self._creating: Counter[str] = Counter()
         self._answered: OrderedDict[JobId, Prediction] = OrderedDict()
+        self._hints: OrderedDict[JobId, str] = OrderedDict()
 
     # -- submitting
 
@@ -157,6 +163,8 @@ class Steps:
             return await self._not_taken(job, error)
         except (ProviderRefused, BadMedia) as error:
             return await self._not_taken(job, error)
+        if prediction := self._answered.get(job.id):
+            return Submitted(prediction)  # the list was wrong: its webhook came after all
         try:
             return await self._create(client, job, model, inputs)
         except TryLater as error:
@@ -175,7 +183,8 @@ class Steps:
         kind = _kind_of(model, inputs)
         self._creating[kind] += 1
         try:
-            prediction = await client.create(model, inputs, cancel_after=self._deadline)
+            webhook = self._hook_of(job)
+            prediction = await client.create(model, inputs, webhook=webhook, cancel_after=self._deadline)
             self._note(job, prediction)
         finally:
             self._creating -= Counter([kind])
@@ -189,13 +198,8 @@ class Steps:
 
     async def recover(self, job: Job) -> Fate:
         """It may have been sent: look for it, and never send it blindly again."""
-        if prediction := self._answered.get(job.id):
-            return Submitted(prediction)
-        client = self._clients.get(job.provider)
-        if client is None or not client.can.list:
-            return self._unknown(job)
         try:
-            found = await self._find(client, job)
+            found = self._answered.get(job.id) or await self._look_for(job)
         except TryLater as error:
             wait = error.retry_after or backoff(job.tries, self._rng, most=LONGEST_SEARCH)
             return Again(wait, job.code, job.facts)
@@ -204,7 +208,7 @@ class Steps:
         except NotAPrediction:
             return self._look_again(job)
         except (_CannotKnow, ProviderRefused, LostAnswer):
-            return self._unknown(job)
+            return self._cannot_know(job)
         if found:
             return Submitted(found)
         missed_at = float(job.facts.get("missed_at", self._now()))
@@ -213,13 +217,30 @@ class Steps:
             return Again(wait, job.code, {**job.facts, "missed_at": missed_at})
         return self._unknown(job) if job.code == "bad_answer" else Requeue(0.0)
 
+    async def _look_for(self, job: Job) -> Prediction | None:
+        """By what was heard of it, else by the provider's list."""
+        client = self._clients.get(job.provider)
+        if client is not None and (found := await self._confirmed(client, job)):
+            return found
+        if client is None or not client.can.list:
+            raise _CannotKnow
+        return await self._find(client, job)
+
+    def _cannot_know(self, job: Job) -> Fate:
+        """Its webhook may still tell; where none comes, nobody ever will."""
+        since = float(job.facts.get("unknown_since", self._now()))
+        if self._hook_of(job) is None or self._now() - since >= self._heard_within:
+            return self._unknown(job)
+        wait = min(1.0 + job.tries, LONGEST_WAIT, self._heard_within)
+        return Again(wait, job.code, {**job.facts, "unknown_since": since})
+
     def _look_again(self, job: Job) -> Fate:
         """A list that makes no sense may be a proxy's page; one that never does says nothing."""
         times = _nonsense(job)
         if times < FEW_FAULTS:
             wait = backoff(times, self._rng, most=LONGEST_SEARCH)
             return Again(wait, job.code, {**job.facts, "nonsense": times})
-        return self._unknown(job)
+        return self._cannot_know(job)
 
     def _unknown(self, job: Job) -> GiveUp:
         if job.code == "bad_answer":
@@ -232,6 +253,8 @@ class Steps:
         since = (job.submitted_at or job.created_at) - 120
         seen = [p async for p in _listed(client, since) if _is_of(p, model)]
         taken = await self._store.known_predictions([p.id for p in seen])
+        if heard := self._answered.get(job.id):
+            return heard
         if self._creating[_kind_of(model, job.inputs)]:
             raise _NotNow
         taken |= {prediction.id for prediction in self._answered.values()}
@@ -245,6 +268,48 @@ class Steps:
         if found is not None:
             self._note(job, found)
         return found
+
+    # -- what providers tell of a job whose answer is late or lost
+
+    async def may_be_of(self, job: Job, prediction: Prediction) -> bool:
+        """Whether it can be this job's own: it was made of it, and nobody else has it."""
+        if not self._was_made_of(job, prediction) or await self._store.known_predictions([prediction.id]):
+            return False
+        return all(other.id != prediction.id or id == job.id for id, other in self._answered.items())
+
+    def believe(self, job: Job, prediction: Prediction) -> None:
+        """It surely is this job's."""
+        if job.id not in self._answered:
+            self._note(job, prediction)
+
+    def hint(self, job: Job, prediction: str) -> None:
+        """It may be this job's: whoever looks for it asks the provider."""
+        self._hints[job.id] = prediction
+        if len(self._hints) > ANSWERED_KEPT:
+            self._hints.popitem(last=False)
+
+    async def _confirmed(self, client: Client, job: Job) -> Prediction | None:
+        """The prediction hinted at, if the provider says the same of it."""
+        if (hint := self._hints.get(job.id)) is None:
+            return None
+        try:
+            found = await client.get(hint)
+        except (ProviderRefused, NotAPrediction):
+            self._hints.pop(job.id, None)
+            return None
+        if not await self.may_be_of(job, found):
+            self._hints.pop(job.id, None)
+            return None
+        self._note(job, found)
+        return found
+
+    def _was_made_of(self, job: Job, prediction: Prediction) -> bool:
+        model = self._catalogue.find(job.model)
+        return _is_of(prediction, model) and (
+            prediction.data_removed or _made_of(prediction, model, job.inputs)
+        )
+
+    # -- inputs
 
     async def _on_the_wire(self, client: Client, model: Model, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """The inputs as the provider takes them: files become URLs."""

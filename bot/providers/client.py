@@ -12,12 +12,13 @@ from typing import Self
 from urllib.parse import quote
 
 import httpx
+from pydantic import SecretStr
 
 from bot.catalogue.schema import Model
 from bot.errors import ConfigError, Mistake, NotAPrediction
 from bot.jobs import Json
 from bot.providers.answers import describe
-from bot.providers.dialect import CAPABILITIES, Kind, create_request, model_path
+from bot.providers.dialect import CAPABILITIES, Hook, Kind, create_request, model_path
 from bot.providers.manners import LIMITS, Manners, Patience
 from bot.providers.predictions import Page, Prediction, parse_page, parse_prediction
 from bot.providers.upload import Upload
@@ -96,7 +97,7 @@ class Client:
         model: Model,
         inputs: Mapping[str, Json],
         *,
-        webhook: str | None = None,
+        webhook: Hook | None = None,
         cancel_after: float | None = None,
     ) -> Prediction:
         """Ask for a prediction: `inputs` by the model's own names, files as URLs.
@@ -160,6 +161,11 @@ class Client:
         """Whose token it is: the cheapest way to try it."""
         self._demand(self.can.account, "account")
         return await self._wire.get(_mapping, "/account")
+
+    async def webhook_secret(self) -> SecretStr:
+        """What its webhooks are signed with."""
+        self._demand(self.can.webhooks, "webhooks")
+        return await self._wire.get(_secret, "/webhooks/default/secret")
 
     def token_for(self, url: str) -> str | None:
         """The Authorization header's value for a file that demands one; None for anything but the API's own.
@@ -274,6 +280,13 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 def _inner(value: Mapping[str, Json], key: str) -> Mapping[str, Json]:
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
+
+
+def _secret(value: Json) -> SecretStr:
+    key = _mapping(value).get("key")
+    if not isinstance(key, str) or not key:
+        raise NotAPrediction(describe(value))
+    return SecretStr(key)
 
 
 def _file_url(value: Json) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from bot.catalogue.schema import Model
@@ -17,9 +17,9 @@ Kind: TypeAlias = Literal["replicate", "gateway", "sandbox"]
 class Capabilities:
     """What an API has besides create and get.
 
-    `files`: uploads. `schema`: a model's OpenAPI document. `version_in_model_body`: requests to
-    /models/{owner}/{name}/predictions name the version, which Replicate forbids there. `deadline`: a create
-    may say when the provider stops it by itself.
+    `files`: uploads. `schema`: a model's OpenAPI document. `webhooks`: it signs them, and shows the secret to
+    check them by. `version_in_model_body`: requests to /models/{owner}/{name}/predictions name the version,
+    which Replicate forbids there. `deadline`: a create may say when the provider stops it by itself.
     """
 
     list: bool
@@ -59,19 +59,25 @@ CAPABILITIES: Mapping[Kind, Capabilities] = {
 }
 
 
+class Hook(NamedTuple):
+    """Where to tell of a prediction, and of which events: "start", "output", "logs", "completed"."""
+
+    url: str
+    events: tuple[str, ...] = ("completed",)
+
+
 def create_request(
-    kind: Kind, model: Model, inputs: Mapping[str, Json], *, webhook: str | None = None
+    kind: Kind, model: Model, inputs: Mapping[str, Json], *, webhook: Hook | None = None
 ) -> tuple[str, dict[str, Json]]:
     """The path after /v1 and the body that ask for a prediction.
 
     `version` has three forms: 64 hex digits, "owner/name:" with those digits, and, for official models only,
-    "owner/name" (https://replicate.com/changelog/2025-08-05-run-all-models-with-the-same-api-endpoint). The
-    webhook is left out where the API has none.
+    "owner/name" (https://replicate.com/changelog/2025-08-05-run-all-models-with-the-same-api-endpoint).
     """
     can = CAPABILITIES[kind]
     body: dict[str, Json] = {"input": dict(inputs)}
-    if webhook is not None and can.webhooks:
-        body |= {"webhook": webhook, "webhook_events_filter": ["completed"]}
+    if webhook is not None:
+        body |= {"webhook": webhook.url, "webhook_events_filter": list(webhook.events)}
     endpoint = model.gateway_endpoint if kind == "gateway" else model.endpoint
     if endpoint == "model":
         if model.version and can.version_in_model_body:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.errors import NotAPrediction
 from bot.jobs import Json
-from bot.providers.answers import describe, shorten
+from bot.providers.answers import decode, describe, shorten
 
 LOGS_KEPT = 64 * 1024
 """Characters kept of a log, from its end, where the progress stands."""
@@ -95,6 +95,11 @@ def parse_prediction(value: Json) -> Prediction:
         predict_time=_seconds(metrics.get("predict_time")) if isinstance(metrics, dict) else None,
         data_removed=value.get("data_removed") is True,
     )
+
+
+def read_prediction(body: bytes) -> Prediction:
+    """As `parse_prediction`, of the JSON in a body."""
+    return parse_prediction(decode(body))
 
 
 def parse_page(value: Json) -> Page:

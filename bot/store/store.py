@@ -183,6 +183,12 @@ class Store:
             **_AFRESH,
         )
 
+    async def hold(self, job: Job, *, now: float, lease: float) -> Job:
+        """QUEUED or SUBMITTING -> SUBMITTING: news of it has come; taken from whoever holds it."""
+        to = State.SUBMITTING if job.state is State.QUEUED else None
+        held = {"attempt": job.attempt + 1, "lease_until": now + lease}
+        return await self._move(job, {State.QUEUED} if to else {State.SUBMITTING}, to, **held)
+
     async def snooze(
         self,
         job: Job,

@@ -142,9 +142,7 @@ async def test_without_history_words_that_may_stand_there_are_not_said_again(tmp
 
 
 @pytest.mark.parametrize("said", [450, 1500])
-async def test_a_card_is_found_among_much_talk_or_not_posted_again(
-    studio: Rig, said: int, cards: int
-) -> None:
+async def test_a_card_is_found_among_much_talk_or_not_posted_again(studio: Rig, said: int) -> None:
     """Where too much was said to look through, the card may stand there: the result comes without it."""
     rule = studio.server.faults.add(on="chat.postMessage", fault="drop_after")
     job = await order(studio)
