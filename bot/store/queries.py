@@ -252,6 +252,43 @@ def forget_jobs() -> Delete:
     return delete(jobs).where(jobs.c.id.in_(old))
 
 
+# -- jobs: after a backup was put back
+
+
+@cache
+def doubt_queue() -> Update:
+    """What waited may have been sent since: it is looked for at the provider before anybody sends it."""
+    return (
+        update(jobs)
+        .where(_in_queue())
+        .values(
+            state=State.SUBMITTING.value,
+            attempt=jobs.c.attempt + 1,
+            lease_until=null(),
+            code="lost_answer",
+            facts={},
+        )
+    )
+
+
+@cache
+def open_posts() -> Select[*tuple[Any, ...]]:
+    """What stands of each job that is open."""
+    return select(jobs.c.id, jobs.c.posted).where(jobs.c.state.in_(sorted(OPEN)))
+
+
+@cache
+def delete_all_sessions() -> Delete:
+    """Everybody leaves."""
+    return delete(sessions)
+
+
+@cache
+def delete_all_logins() -> Delete:
+    """No code lets anybody in."""
+    return delete(logins)
+
+
 # -- jobs: looking
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sqlalchemy import Connection, Update
 
@@ -27,6 +28,7 @@ from bot.jobs import (
     State,
 )
 from bot.store import queries
+from bot.store.backups import Backups
 from bot.store.chat import Chat
 from bot.store.lock import FileLock
 from bot.store.sqlite import Sqlite, path_of
@@ -34,6 +36,9 @@ from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, 
 
 CHUNK = 500
 """Rows that one statement of a longer work touches."""
+
+READ_THROUGH = 256 * 2**20
+"""Bytes of a database that is read through at each start; a larger one only after its last holder died."""
 
 CLAIMABLE = frozenset({State.SUBMITTING, State.RUNNING, State.FETCHING, State.DELIVERING})
 UNTIL_OUTCOME = frozenset({State.QUEUED, State.SUBMITTING, State.RUNNING, State.FETCHING})
@@ -48,25 +53,61 @@ class Store:
     def __init__(self, database: Sqlite, lock: FileLock) -> None:
         self._database = database
         self._lock = lock
+        self.backups = database.backups
         self.chat = Chat(database)
 
     @classmethod
-    async def open(cls, url: str, *, wait_for_lock: float = 10, min_free: int = 16 * 2**20) -> Self:
+    async def open(
+        cls,
+        url: str,
+        *,
+        works: bool = False,
+        backup_folder: Path | None = None,
+        wait_for_lock: float = 10,
+        min_free: int = 16 * 2**20,
+    ) -> Self:
         """Open "sqlite:///path", make what is missing, bring its tables up to date.
 
+        What `works` takes the lock where it is free, and then reads through the database first.
         `wait_for_lock`: seconds to wait for another process's write. `min_free`: bytes that the disk must
-        have left. CannotStart where it isn't usable.
+        have left. CannotStart where it isn't usable, Damaged where it can't be trusted.
         """
         path = path_of(url)
-        database = await Sqlite.open(path, wait_for_lock=wait_for_lock, min_free=min_free)
-        return cls(database, FileLock(path.with_name(path.name + ".lock")))
+        lock = lock_of(path)
+
+        def read_through() -> bool:
+            return works and lock.take() and (lock.was_left or path.stat().st_size <= READ_THROUGH)
+
+        try:
+            database = await Sqlite.open(
+                path,
+                wait_for_lock=wait_for_lock,
+                min_free=min_free,
+                backups=Backups(path, backup_folder, min_free=min_free),
+                read_through=read_through,
+            )
+        except BaseException:
+            lock.free(cleanly=False)
+            raise
+        return cls(database, lock)
 
     async def close(self) -> None:
         """Finish what was asked for, then let everything go."""
         try:
             await self._database.close()
         finally:
-            self._lock.free()
+            self._lock.free(cleanly=not self._database.is_damaged)
+
+    async def back_up(self, *, now: float, keep: int) -> Path:
+        """A new backup, made while others read and write; all but the newest `keep` go, where that isn't 0.
+
+        NotBackedUp where it can't be made, Damaged where the database turns out to be.
+        """
+        return await self._database.back_up(now=now, keep=keep)
+
+    async def last(self) -> NoReturn:
+        """As long as the database can be trusted; then raises Damaged, as all else does then."""
+        await self._database.last()
 
     async def __aenter__(self) -> Self:
         return self
@@ -368,6 +409,11 @@ class Store:
 
     async def _all(self, statement: Any, **parameters: Json) -> list[Job]:
         return [job_of(row) for row in await self._database.read(statement, **parameters)]
+
+
+def lock_of(database: Path) -> FileLock:
+    """Held by the one process that runs the engine over a database."""
+    return FileLock(database.with_name(database.name + ".lock"))
 
 
 # -- moves
