@@ -2,7 +2,7 @@
 
 `posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
 that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived,
-`taken_away` that somebody deleted the card: then there is no other one.
+`taken_away` that somebody deleted the card: then there is no other one, `restored` as `bot.jobs.Posted`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from adapters.discord import render
 from adapters.discord.places import Spot
 from adapters.discord.render import Sending
-from adapters.discord.rest import NoMessage, NoThreads, Rest
+from adapters.discord.rest import PAGE, NoMessage, NoThreads, Rest
 from adapters.discord.schema import Payload
 from bot.catalogue import Catalogue
 from bot.errors import Denied, Gone, MaybePosted, TooLarge
@@ -32,6 +32,9 @@ NONCE_LASTS = 90.0
 
 OLD = 3300.0
 """Seconds after which a card's progress is left alone: edits of messages older than an hour are rationed."""
+
+PAGES_LOOKED_AT = 30
+"""Pages of a channel's history in which a result is looked for; what comes after them nobody knows."""
 
 LONGEST_NAME = 90
 LIMITS_KEPT = 5000
@@ -61,8 +64,8 @@ class Delivery:
     # -- the card
 
     async def _show_progress(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
-        if self._now() - post.card.created_at > OLD:
-            return posted
+        if self._now() - post.card.created_at > OLD or posted.get("restored"):
+            return posted  # a restored one may show its end already
         body = render.card(post.card, post.notice, self._catalogue)
         if "card" in posted:
             await self._edit_card(spot, posted, body)
@@ -72,6 +75,11 @@ class Delivery:
 
     async def _show_words(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
         """On the card; where that is gone, in a message of their own."""
+        if posted.get("restored"):
+            if await self._result_stands(post, spot, posted):
+                return posted
+            if "card" not in posted:
+                raise MaybePosted(post.place)
         body = render.card(post.card, post.notice, self._catalogue)
         if "card" in posted and await self._edit_card(spot, posted, body):
             return posted
@@ -80,6 +88,16 @@ class Delivery:
         )
         posted["result"] = await self._rest.send(spot.channel, said, nonce=_nonce(post, "words"))
         return posted
+
+    async def _result_stands(self, post: Post, spot: Spot, posted: dict[str, Json]) -> bool:
+        """Whether the result was posted after the backup: then no words may say that there is none."""
+        thread = posted.get("card")  # one that hangs from a message has its id
+        for channel in filter(None, (thread, spot.channel)):
+            with suppress(Gone, Denied, MaybePosted):
+                if found := await self._look_for(post, spot, posted, channel, post.card.created_at):
+                    posted["result"], posted["in"] = found, channel
+                    return True
+        return False
 
     async def _edit_card(self, spot: Spot, posted: dict[str, Json], body: Payload) -> bool:
         """Whether it still stands there."""
@@ -110,7 +128,7 @@ class Delivery:
         sending = render.result(post.card, ready, self._catalogue, moved=_is_moved(post, spot))
         self._check_sizes(spot, sending)
         channel, reply_to = await self._where(post, spot, posted)
-        tried_at = posted.get("trying")
+        tried_at = posted.get("trying", post.card.created_at if posted.get("restored") else None)
         if tried_at is not None and (found := await self._look_for(post, spot, posted, channel, tried_at)):
             posted["result"] = found
         else:
@@ -118,7 +136,7 @@ class Delivery:
                 posted["trying"] = self._now()
                 await save(posted)
             posted["result"] = await self._send(spot, channel, sending, post, reply_to)
-        del posted["trying"]
+        posted.pop("trying", None)
 
     async def _where(self, post: Post, spot: Spot, posted: dict[str, Json]) -> tuple[int, int | None]:
         """The channel of the result, and what it replies to: a thread below the card, where one can hang."""
@@ -153,10 +171,18 @@ class Delivery:
 
         MaybePosted where that can't be known: who may not read the history is shown an empty one.
         """
-        for message in await self._rest.after(channel, _moment(tried_at - 60)):
-            is_ours = message["author"]["id"] == str(await self._rest.me())
-            if is_ours and int(message["id"]) != posted.get("card") and _is_result(message, post):
-                return int(message["id"])
+        me, after = str(await self._rest.me()), _moment(tried_at - 60)
+        for _ in range(PAGES_LOOKED_AT):
+            messages = await self._rest.after(channel, after)
+            for message in messages:
+                is_ours = message["author"]["id"] == me and int(message["id"]) != posted.get("card")
+                if is_ours and _is_result(message, post):
+                    return int(message["id"])
+            if len(messages) < PAGE:
+                break
+            after = max(int(message["id"]) for message in messages)
+        else:
+            raise MaybePosted(post.place)
         if self._now() - tried_at < NONCE_LASTS or await self._may_read(spot, posted):
             return None
         raise MaybePosted(post.place)

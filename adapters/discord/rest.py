@@ -32,6 +32,9 @@ link that Discord takes for harmful."""
 LADDER = tuple(size * 2**20 for size in (500, 200, 100, 50, 25, 20, 10, 8, 4, 2, 1))
 """Bytes: what upload limits have been. Which one holds in a place is found by trying."""
 
+PAGE = 100
+"""Messages that Discord gives at once, at most."""
+
 TOKEN_REFUSED = 300.0
 """Seconds until the next try where the token isn't taken: only the owner can mend that."""
 
@@ -92,9 +95,9 @@ class Rest:
         return await self._request(_message("GET", channel, message))
 
     async def after(self, channel: int, message: int) -> list[Json]:
-        """The hundred messages that follow one, or its moment where it is none of this channel."""
+        """The `PAGE` messages that follow one, or its moment where it is none of this channel."""
         route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel)
-        return list(await self._request(route, params={"after": str(message), "limit": "100"}))
+        return list(await self._request(route, params={"after": str(message), "limit": str(PAGE)}))
 
     async def thread(self, channel: int, message: int, name: str) -> int:
         """The thread that hangs from a message, made where there is none; it has the message's id.

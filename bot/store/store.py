@@ -291,7 +291,8 @@ class Store:
 
     async def redirected(self, job: Job, place: Place, *, now: float) -> Job:
         """Same state, DELIVERING: its place won't take it, this one may. Stays held."""
-        return await self._move(job, {State.DELIVERING}, None, place=place, posted=None, due_at=now, tries=0)
+        doubt = {"restored": True} if job.posted and "restored" in job.posted else None
+        return await self._move(job, {State.DELIVERING}, None, place=place, posted=doubt, due_at=now, tries=0)
 
     async def redeliver(self, job_id: JobId, place: Place, now: float) -> Job:
         """UNDELIVERED -> DELIVERING: somebody wants it posted after all. Stale where it isn't undelivered."""
