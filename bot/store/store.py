@@ -176,10 +176,10 @@ class Store:
     ) -> Job:
         """SUBMITTING -> QUEUED: certainly not taken. `code` says what it waits for.
 
-        Where a cancel was asked for in the meantime, it is honoured in the same transaction.
+        Where a cancel was asked for in the meantime, it is honoured in the same transaction: it stays held.
         """
         values = {"due_at": due_at, "tries": job.tries + 1, "code": code, "facts": dict(facts or {})}
-        move = _move_of(job, {State.SUBMITTING}, State.QUEUED, lease_until=None, **values)
+        move = _move_of(job, {State.SUBMITTING}, State.QUEUED, **values)
         return await self._database.write(partial(_requeue, move))
 
     async def submitted(self, job: Job, prediction: str, *, now: float) -> Job:
@@ -295,7 +295,10 @@ class Store:
         return await self._move(job, {State.DELIVERING}, None, place=place, posted=doubt, due_at=now, tries=0)
 
     async def redeliver(self, job_id: JobId, place: Place, now: float) -> Job:
-        """UNDELIVERED -> DELIVERING: somebody wants it posted after all. Stale where it isn't undelivered."""
+        """UNDELIVERED -> DELIVERING: somebody wants it posted after all.
+
+        Stale where it isn't undelivered, or there is nothing to post as somebody removed it.
+        """
         values = {
             "the_id": job_id,
             "state": State.DELIVERING.value,
@@ -487,7 +490,7 @@ def _start(values: Mapping[str, Json], at_once: int, limit: int, connection: Con
 
 
 def _requeue(move: Mapping[str, Json], connection: Connection) -> Job:
-    job = _moved(queries.move(), move, connection)
+    job = _moved(queries.requeue(), move, connection)
     if job.cancel_requested is None:
         return job
     return _moved(queries.cancel_in_queue(), _cancel(job.id, job.cancel_requested, job.due_at), connection)
