@@ -250,6 +250,20 @@ async def test_a_broken_database_is_kept_as_broken_with_its_log(store: Store, ur
         assert (await present(again)).id == "one"
 
 
+async def test_the_restored_one_belongs_to_whom_the_other_did(store: Store, url: str, path: Path) -> None:
+    """Root may have put it back."""
+    backup = await store.back_up(now=NOW, keep=7)
+    await store.close()
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+    before = path.stat()
+    restore(url, backup, NOW)
+
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
 async def test_nothing_is_restored_under_a_process_that_works(store: Store, url: str, path: Path) -> None:
     backup = await store.back_up(now=NOW, keep=7)
     with pytest.raises(CannotStart, match=r"A process is working on the database .* Stop it first"):

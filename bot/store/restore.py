@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +61,7 @@ def _restore(path: Path, backup: Path, now: float) -> Restored:
     try:
         draft.unlink(missing_ok=True)
         jobs, doubted = _prepared(backup, draft)
+        _give_to_owner_of(path if path.exists() else backup, draft)
         flush(draft)
         aside = _set_aside(path, now)
         place(draft, path)
@@ -101,6 +104,14 @@ def _put_in_doubt(connection: Connection) -> tuple[int, int]:
     connection.execute(queries.delete_all_sessions())
     connection.execute(queries.delete_all_logins())
     return sum(count for _, count in connection.execute(queries.count_by_state())), doubted
+
+
+def _give_to_owner_of(model: Path, draft: Path) -> None:
+    """Root may put back what another user's process goes on with."""
+    there = model.stat()
+    draft.chmod(stat.S_IMODE(there.st_mode))
+    with suppress(PermissionError):
+        os.chown(draft, there.st_uid, there.st_gid)
 
 
 def _set_aside(path: Path, now: float) -> Path | None:
