@@ -325,6 +325,7 @@ async def test_what_waited_is_looked_for_before_it_is_sent(store: Store, url: st
     async with await Store.open(url) as again:
         doubted = await present(again, "waiting")
         assert (doubted.state, doubted.code, doubted.lease_until) == (State.SUBMITTING, "lost_answer", None)
+        assert doubted.facts == {"restored": True}
         assert await again.queued(9) == []
         assert len(await again.claim(State.SUBMITTING, now=NOW, lease=60, limit=9)) == 1
 

@@ -2,7 +2,8 @@
 
 `posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
 that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived,
-`taken_away` that somebody deleted the card: then there is no other one, `restored` as `bot.jobs.Posted`.
+`taken_away` that somebody deleted the card: then there is no other one; `no_thread` that its thread is closed
+to us; `restored` as in `bot.jobs.Posted`.
 """
 
 from __future__ import annotations
@@ -94,8 +95,7 @@ class Delivery:
         thread = posted.get("card")  # one that hangs from a message has its id
         for channel in filter(None, (thread, spot.channel)):
             with suppress(Gone, Denied, MaybePosted):
-                if found := await self._look_for(post, spot, posted, channel, post.card.created_at):
-                    posted["result"], posted["in"] = found, channel
+                if await self._found(post, spot, posted, channel, post.card.created_at):
                     return True
         return False
 
@@ -128,22 +128,39 @@ class Delivery:
         sending = render.result(post.card, ready, self._catalogue, moved=_is_moved(post, spot))
         self._check_sizes(spot, sending)
         channel, reply_to = await self._where(post, spot, posted)
-        tried_at = posted.get("trying", post.card.created_at if posted.get("restored") else None)
-        if tried_at is not None and (found := await self._look_for(post, spot, posted, channel, tried_at)):
-            posted["result"] = found
+        tried_at, looked_at = posted.get("trying"), [channel]
+        if posted.get("restored"):
+            tried_at, looked_at = post.card.created_at, [channel, spot.channel]
+        for there in looked_at if tried_at is not None else ():
+            if await self._found(post, spot, posted, there, tried_at):
+                break
         else:
             if tried_at is None:
                 posted["trying"] = self._now()
                 await save(posted)
-            posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+            try:
+                posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+            except Denied:
+                if "in" not in posted:
+                    raise
+                posted["result"] = await self._beside_the_thread(post, spot, posted, sending, save)
         posted.pop("trying", None)
+
+    async def _beside_the_thread(
+        self, post: Post, spot: Spot, posted: dict[str, Json], sending: Sending, save: Save
+    ) -> int:
+        """A result whose thread is closed to us answers the card: the channel may well be open."""
+        del posted["in"]
+        posted["no_thread"] = True
+        await save(posted)
+        return await self._send(spot, spot.channel, sending, post, posted.get("card"))
 
     async def _where(self, post: Post, spot: Spot, posted: dict[str, Json]) -> tuple[int, int | None]:
         """The channel of the result, and what it replies to: a thread below the card, where one can hang."""
         card = posted.get("card")
         if card is None:
             return spot.channel, None
-        if spot.threads and self._manner == "thread":
+        if spot.threads and self._manner == "thread" and not posted.get("no_thread"):
             try:
                 name = render.thread_name(post.card, self._catalogue, LONGEST_NAME)
                 posted["in"] = await self._rest.thread(spot.channel, card, name)
@@ -163,6 +180,19 @@ class Delivery:
         except TooLarge as error:
             self._learn(spot, error.limit)
             raise
+
+    async def _found(
+        self, post: Post, spot: Spot, posted: dict[str, Json], channel: int, tried_at: float
+    ) -> bool:
+        """Whether the result stands in a channel, which is noted then."""
+        found = await self._look_for(post, spot, posted, channel, tried_at)
+        if found is None:
+            return False
+        posted["result"] = found
+        posted.pop("in", None)
+        if channel != spot.channel:
+            posted["in"] = channel
+        return True
 
     async def _look_for(
         self, post: Post, spot: Spot, posted: dict[str, Json], channel: int, tried_at: float

@@ -50,7 +50,7 @@ class NoThreads(Undeliverable):
 def point_discord_py_at(api_base: str, gateway_url: str) -> None:
     """discord.py keeps both addresses in its classes: one Discord a process. Nothing is said about voice."""
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    Route.BASE = api_base
+    Route.BASE = api_base.rstrip("/")
     DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway_url)
 
 

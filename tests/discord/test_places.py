@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from bot.jobs import Outcome, State
 from tests import media_samples as samples
 from tests.discord.rig import Stage, stage
-from tests.discord_server import P
+from tests.discord_server import ClientRefused, P
 from tests.discord_server.state import Channel
 
 SLOW: dict[str, Any] = {"boot_seconds": 0.5}
@@ -101,9 +102,29 @@ async def test_in_threads_another_permission_counts(tmp_path: Path) -> None:
         assert "Send Messages in Threads" in reply.text
 
 
+async def test_private_messages_are_let_in_by_a_name_of_their_own(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.studio.core._rules = replace(on.studio.core._rules, servers=(f"discord:{on.guild.id}",))
+        reply = await on.ada.command("imagine", {"prompt": "a fox"}, channel=on.ada.dm())
+        await reply.until(lambda r: bool(r.followups))
+        assert "may not be used here yet" in reply.followups[0].text
+        on.studio.core._rules = replace(on.studio.core._rules, servers=("discord:dm",))
+        job = await on.run("imagine", {"prompt": "a fox"}, channel=on.ada.dm())
+        assert job.outcome is Outcome.READY
+
+
+async def test_where_the_app_is_only_a_persons_it_is_not_offered(tmp_path: Path) -> None:
+    """It could not post there: there is no bot in that server."""
+    async with stage(tmp_path) as on:
+        elsewhere = on.server.guild("Wolves", has_bot=False)
+        bob = on.server.person("Bob", elsewhere, has_app=True)
+        with pytest.raises(ClientRefused):
+            await bob.command("imagine", {"prompt": "a fox"}, channel=elsewhere.text("den"))
+
+
 async def test_a_server_that_is_not_let_in_is_told_so(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        on.studio.core._rules = type(on.studio.core._rules)(on.studio.limits, ("discord:7",))
+        on.studio.core._rules = replace(on.studio.core._rules, servers=("discord:7",))
         reply = await on.ada.command("imagine", {"prompt": "a fox"}, channel=on.general)
         await reply.until(lambda r: bool(r.followups))
         assert "may not be used here yet" in reply.followups[0].text
@@ -142,24 +163,27 @@ async def test_models_for_adults_may_be_kept_to_such_channels(tmp_path: Path) ->
 # -- places that vanish in the middle of a job
 
 
-def _vanish(on: Stage, what: str, card: Any) -> None:
+def _vanish(on: Stage, what: str) -> None:
     acts: dict[str, Callable[[], Any]] = {
         "channel": on.general.delete,
         "kicked": on.guild.kick_bot,
         "server": on.guild.delete,
         "denied": lambda: on.general.deny(on.server.bot, P.VIEW_CHANNEL),
+        "role": next(role for role in on.guild.roles.values() if role.managed).delete,
     }
+    if what == "role":
+        on.guild.everyone.set(P.VIEW_CHANNEL | P.USE_APPLICATION_COMMANDS)
     acts[what]()
 
 
-@pytest.mark.parametrize("what", ["channel", "kicked", "denied"])
+@pytest.mark.parametrize("what", ["channel", "kicked", "server", "denied", "role"])
 async def test_a_result_whose_place_is_gone_comes_in_private(tmp_path: Path, what: str) -> None:
     async with stage(tmp_path, sandbox_options=SLOW) as on:
         shared = on.server.guild("Shared")
         shared.join(on.ada)
         reply = await on.ada.command("imagine", {"prompt": "a fox"}, channel=on.general)
         job = await on.job_of(reply)
-        _vanish(on, what, reply.message)
+        _vanish(on, what)
         ended = await on.studio.ended(job)
         assert (ended.state, ended.outcome) == (State.DONE, Outcome.READY)
         (private,) = on.server.messages(on.ada.dm())

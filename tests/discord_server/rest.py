@@ -384,6 +384,7 @@ class Rest:
             "approximate_guild_count": len(self.world.guilds),
             "approximate_user_install_count": sum(user.has_app for user in self.world.users.values()),
             "redirect_uris": [],
+            **self.world.application,
         }
 
     def _scope(self, request: web.Request) -> int | None:
@@ -428,9 +429,28 @@ class Rest:
             raise DiscordError(10013)
         return user.payload()
 
-    def _own_guilds(self, _request: web.Request, _form: Form) -> list[JSON]:
+    def _own_guilds(self, request: web.Request, _form: Form) -> list[JSON]:
         inside = [guild for guild in self.world.guilds.values() if guild.has_bot]
-        return [{"id": str(guild.id), "name": guild.name, "icon": None, "owner": False} for guild in inside]
+        inside.sort(key=lambda guild: guild.id)
+        after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 200))
+        if not 1 <= limit <= 200:
+            raise DiscordError(50035, errors={"limit": {"_errors": [{"code": "NUMBER_TYPE_MAX"}]}})
+        return [self._own_guild(guild) for guild in inside if guild.id > after][:limit]
+
+    def _own_guild(self, guild: Guild) -> JSON:
+        """`permissions` are those of the bot's roles: without overwrites, and without what others imply."""
+        granted = guild.everyone.permissions
+        for role in guild.members.get(self.world.bot.id, ()):
+            granted |= guild.roles[role].permissions
+        return {
+            "id": str(guild.id),
+            "name": guild.name,
+            "icon": None,
+            "banner": None,
+            "owner": guild.owner.id == self.world.bot.id,
+            "permissions": str(int(granted)),
+            "features": guild.features,
+        }
 
     def _open_dm(self, _request: web.Request, form: Form) -> JSON:
         user = self.world.users.get(int(form.body.get("recipient_id") or 0))
