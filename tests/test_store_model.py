@@ -79,12 +79,12 @@ class Model:
 
     # -- claiming
 
-    def start(self, now: float, limit: int) -> list[Job]:
+    def start(self, now: float, limit: int, closed: Sequence[str]) -> list[Job]:
         there = Counter(_person(one.actor) for one in self.jobs.values() if one.state in AT_PROVIDER)
         most = min(AT_ONCE - there.total(), limit)
         turns = []
         for one in sorted(self.jobs.values(), key=_age):
-            if one.state is State.QUEUED and one.due_at <= now:
+            if one.state is State.QUEUED and one.due_at <= now and one.provider not in closed:
                 there[_person(one.actor)] += 1
                 turns.append((there[_person(one.actor)], *_age(one)))
         chosen = [id for turn, _, id in sorted(turns) if turn <= EACH][: max(most, 0)]
@@ -126,19 +126,16 @@ class Model:
             raise Stale
         return self.put(true, **changes)
 
-    def requeue(self, view: Job, due_at: float) -> Job:
-        state = State.QUEUED
-        origins = frozenset({State.SUBMITTING})
-        moved = self.move(
-            view, origins, state=state, due_at=due_at, tries=view.tries + 1, code="busy", facts={}
-        )
+    def requeue(self, view: Job, due_at: float, **other: Any) -> Job:
+        back = {"due_at": due_at, "tries": view.tries + 1, "code": "busy", "facts": {}, **other}
+        moved = self.move(view, frozenset({State.SUBMITTING}), state=State.QUEUED, **back)
         if moved.cancel_requested is None:
             return self.put(moved, lease_until=None)
         return self.cancelled(moved, moved.cancel_requested, due_at)
 
     def cancelled(self, one: Job, by: str, now: float) -> Job:
         end = {"outcome": Outcome.CANCELLED, "code": "cancelled", "facts": {"by": by}, "cost": Decimal(0)}
-        return self.put(one, state=State.DELIVERING, due_at=now, tries=0, **end)
+        return self.put(one, state=State.DELIVERING, finished_at=now, due_at=now, tries=0, **end)
 
     def undelivered(self, view: Job, now: float) -> Job:
         code = "gone" if view.outcome is Outcome.READY else view.code
@@ -202,6 +199,16 @@ VERBS: dict[str, Verb] = {
         lambda s, j, now: s.requeue(j, due_at=now + 5, code="busy"),
         lambda m, j, now: m.requeue(j, now + 5),
     ),
+    "requeue elsewhere": (
+        lambda s, j, now: s.requeue(j, due_at=now + 5, code="busy", provider="other"),
+        lambda m, j, now: m.requeue(j, now + 5, provider="other", tries=0),
+    ),
+    "rerouted": (
+        lambda s, j, now: s.rerouted(j, "other", due_at=now, code="busy"),
+        lambda m, j, now: m.move(
+            j, frozenset({State.QUEUED}), provider="other", due_at=now, tries=0, code="busy", facts={}
+        ),
+    ),
     "submitted": (
         lambda s, j, now: s.submitted(j, f"p-{j.id}-{j.attempt}", now=now),
         lambda m, j, now: m.move(
@@ -260,6 +267,7 @@ VERBS: dict[str, Verb] = {
             code="model_failed",
             facts={},
             cost=j.cost or Decimal(1),
+            finished_at=now,
             due_at=now,
             tries=0,
         ),
@@ -353,12 +361,14 @@ class Workers(RuleBasedStateMachine):
         limits = caps(self.now)
         self.same([(self.stores[of].accept(new, limits, self.now), lambda: self.model.accept(new, limits))])
 
-    @rule(of=st.integers(0, 1), limit=st.integers(0, 5))
-    def start(self, of: int, limit: int) -> None:
+    @rule(
+        of=st.integers(0, 1), limit=st.integers(0, 5), closed=st.sampled_from([(), ("other",), ("sandbox",)])
+    )
+    def start(self, of: int, limit: int, closed: Sequence[str]) -> None:
         asked = self.stores[of].start(
-            now=self.now, lease=LEASE, at_once=AT_ONCE, at_once_per_person=EACH, limit=limit
+            now=self.now, lease=LEASE, at_once=AT_ONCE, at_once_per_person=EACH, limit=limit, closed=closed
         )
-        self.same([(asked, lambda: self.model.start(self.now, limit))])
+        self.same([(asked, lambda: self.model.start(self.now, limit, closed))])
 
     @rule(of=st.integers(0, 1), state=st.sampled_from(HELD), both=st.booleans())
     def claim(self, of: int, state: State, both: bool) -> None:
@@ -376,7 +386,7 @@ class Workers(RuleBasedStateMachine):
         current = self.seen[data.draw(st.sampled_from(sorted(self.seen)), label="job")][-1]
         for _ in range(steps):
             if current.state is State.QUEUED:
-                self.start(of=of, limit=5)
+                self.start(of=of, limit=5, closed=())
             elif ways := WAYS.get(current.state):
                 verb, expected = VERBS[data.draw(st.sampled_from(ways), label="way")]
                 self.same(
@@ -485,6 +495,8 @@ class Workers(RuleBasedStateMachine):
 
 ORIGINS: dict[str, frozenset[State]] = {
     "requeue": frozenset({State.SUBMITTING}),
+    "requeue elsewhere": frozenset({State.SUBMITTING}),
+    "rerouted": frozenset({State.QUEUED}),
     "submitted": frozenset({State.SUBMITTING}),
     "snooze": frozenset(HELD),
     "progressed": frozenset({State.RUNNING}),

@@ -128,14 +128,14 @@ class Delivery:
         sending = render.result(post.card, ready, self._catalogue, moved=_is_moved(post, spot))
         self._check_sizes(spot, sending)
         channel, reply_to = await self._where(post, spot, posted)
-        tried_at, looked_at = posted.get("trying"), [channel]
+        tries = {channel: posted["trying"]} if "trying" in posted else {}
         if posted.get("restored"):
-            tried_at, looked_at = post.card.created_at, [channel, spot.channel]
-        for there in looked_at if tried_at is not None else ():
+            tries = dict.fromkeys((channel, spot.channel), post.card.created_at)
+        for there, tried_at in tries.items():
             if await self._found(post, spot, posted, there, tried_at):
                 break
         else:
-            if tried_at is None:
+            if not tries:
                 posted["trying"] = self._now()
                 await save(posted)
             try:
