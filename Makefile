@@ -2,7 +2,7 @@
 # make setup   install everything for working on it, into .venv
 # make test    run the tests
 # make check   style, types, borders between the parts, then the tests
-# make bench   measure it
+# make bench   measure it; make bench-slack how soon Slack's commands are acknowledged
 # make format  bring the code into its style
 
 VENV := .venv
@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTHONS := python3.13 python3.12 python3.11 python3
 CODE := bot adapters tests benchmarks
 
-.PHONY: demo setup test check bench format
+.PHONY: demo setup test check bench bench-slack format
 
 demo: $(VENV)/.runtime
 	@$(BIN)/threadreel demo
@@ -30,6 +30,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run
+
+bench-slack: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.slack
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(CODE)

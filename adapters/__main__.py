@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import json
 import os
 import secrets
 import sys
@@ -26,10 +27,13 @@ from adapters.compose import (
     demo_settings,
     installation,
     open_store,
+    vault,
 )
 from adapters.discord import doctor as discord_doctor
 from adapters.findings import Finding
 from adapters.serving import serve_until_stopped, working
+from adapters.slack import checks as slack_checks
+from adapters.slack.manifest import manifest as slack_manifest
 from adapters.terminal import Screen, jobs_table, misread
 from adapters.terminal import ask as ask_core
 from adapters.terminal import get as get_from_core
@@ -40,7 +44,8 @@ from bot.config import Settings
 from bot.errors import BadOrder, CannotStart, ConfigError, ForOwner
 from bot.jobs import Actor, JobId
 from bot.sandbox.__main__ import run as run_sandbox
-from bot.store import NotBackedUp, Restored, Store
+from bot.secrets import new_key
+from bot.store import NotBackedUp, Restored, Store, peek
 from bot.store import restore as put_back
 
 MISTAKES = 2
@@ -63,6 +68,10 @@ web_app = typer.Typer(help="The page.", no_args_is_help=True)
 app.add_typer(web_app, name="web")
 discord_app = typer.Typer(help="Discord.", no_args_is_help=True)
 app.add_typer(discord_app, name="discord")
+slack_app = typer.Typer(help="Slack.", no_args_is_help=True)
+app.add_typer(slack_app, name="slack")
+secrets_app = typer.Typer(help="What is encrypted in the database.", no_args_is_help=True)
+app.add_typer(secrets_app, name="secrets")
 
 ConfigFile = Annotated[
     Path | None,
@@ -229,14 +238,74 @@ def models(command: Annotated[str | None, typer.Argument(help="Tell all about th
 @app.command()
 def doctor(config_file: ConfigFile = None) -> None:
     """Check configuration, folders, tokens and model versions, and say how to mend what is wrong."""
+    settings, catalogue = _settings(config_file), load()
+
+    async def slack() -> list[Finding]:
+        installs = await asyncio.to_thread(peek, _database(settings)) if settings.slack.client_id else []
+        keys = vault(settings, make=False)
+        return await slack_checks.examine(settings, commands=len(catalogue), installs=installs, vault=keys)
+
+    async def discord() -> list[Finding]:
+        return await discord_doctor.examine(settings, catalogue)
+
+    findings = _run(
+        settings,
+        doctor_checks.examine(
+            settings, catalogue=catalogue, client_for=client_of, platforms=(discord, slack)
+        ),
+    )
+    raise typer.Exit(doctor_checks.report(findings, Console()))
+
+
+def _database(settings: Settings) -> Path:
+    return Path(settings.store.url.removeprefix("sqlite:///"))
+
+
+@slack_app.command()
+def manifest(
+    mode: Annotated[
+        str | None, typer.Option(help="socket or http; without it, what the configuration is for.")
+    ] = None,
+    rotation: Annotated[
+        bool, typer.Option("--rotation", help="Tokens end after twelve hours. It can't be taken back.")
+    ] = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Print the app's manifest, to be pasted into Slack: From a manifest, JSON."""
     settings = _settings(config_file)
-    catalogue = load()
+    slack, public_url = settings.slack, settings.http.public_url
+    mode = mode or ("http" if slack.signing_secret and not slack.app_token else "socket")
+    if mode not in ("socket", "http"):
+        raise typer.BadParameter("socket or http", param_hint="--mode")
+    if mode == "http" and public_url is None:
+        _stop(
+            "HTTP mode needs the address that Slack reaches this installation by: [http] public_url.",
+            MISTAKES,
+        )
+    made = slack_manifest(
+        load(), mode="http" if mode == "http" else "socket", public_url=public_url, rotation=rotation
+    )
+    print(json.dumps(made, indent=2, ensure_ascii=False))  # noqa: T201
 
-    async def examining() -> list[Finding]:
-        findings = await doctor_checks.examine(settings, catalogue=catalogue, client_for=client_of)
-        return [*findings, *await discord_doctor.examine(settings, catalogue)]
 
-    raise typer.Exit(doctor_checks.report(_run(settings, examining()), Console()))
+@secrets_app.command()
+def key() -> None:
+    """Print a new key for [secrets] keys."""
+    print(new_key())  # noqa: T201
+
+
+@secrets_app.command()
+def rotate(config_file: ConfigFile = None) -> None:
+    """Seal every secret in the database with the newest key, so that the others can be taken out."""
+    settings = _settings(config_file)
+
+    async def rotating() -> tuple[int, str]:
+        async with await open_store(settings, works=False) as store:
+            keys = vault(settings)
+            return await store.installs.reseal(keys.seal_anew), keys.newest
+
+    count, newest = _run(settings, rotating())
+    print(f"{count} secrets sealed anew; all of them are sealed with the key {newest}.")  # noqa: T201
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import secrets
 import time
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from adapters.discord import Discord
 from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
 from adapters.sandbox_process import running_sandbox
+from adapters.slack import ManyClients, Slack, clients_for, install_routes
 from adapters.terminal import Terminal
 from adapters.web import Web
 from bot import policy
@@ -30,6 +30,7 @@ from bot.media import Library, Pool
 from bot.ports import Platform
 from bot.providers import Client, connect, manners_of
 from bot.routes import Routes
+from bot.secrets import Vault, kept_file, kept_keys
 from bot.store import Store
 
 NOWHERE = "http://127.0.0.1:9"
@@ -57,6 +58,7 @@ class Installation:
     clients: Mapping[str, Client]
     platforms: Mapping[str, Platform]
     web: Web
+    slack: Slack | None
     core: Studio
     engine: Engine | None
     links: Links | None
@@ -115,6 +117,9 @@ async def installation(
             discord = Discord(settings.discord, catalogue, folder=settings.media.folder, now=now)
             stack.push_async_callback(discord.aclose)
             platforms[discord.name] = discord
+        slack = await _slack(settings, catalogue, store, stack, now)
+        if slack is not None:
+            platforms["slack"] = slack
         engine = None
         if has_engine:
             engine = Engine(
@@ -143,12 +148,26 @@ async def installation(
             rng=rng,
         )
         yield Installation(
-            settings, catalogue, store, library, clients, platforms, web, core, engine, links, now
+            settings, catalogue, store, library, clients, platforms, web, slack, core, engine, links, now
         )
 
 
 async def open_store(settings: Settings, *, works: bool) -> Store:
     return await Store.open(settings.store.url, works=works, backup_folder=settings.store.backup_folder)
+
+
+async def _slack(
+    settings: Settings, catalogue: Catalogue, store: Store, stack: AsyncExitStack, now: Callable[[], float]
+) -> Slack | None:
+    """Slack, where there is a token to speak with, or a way to come by one."""
+    slack = settings.slack
+    if slack.bot_token is None and slack.client_id is None:
+        return None
+    clients = clients_for(slack, store.installs, lambda: vault(settings), now)
+    pages = install_routes(settings, clients, store.installs, now) if isinstance(clients, ManyClients) else []
+    return await stack.enter_async_context(
+        Slack(catalogue, settings=slack, clients=clients, pages=pages, now=now)
+    )
 
 
 def address_note(settings: Settings) -> Path:
@@ -203,16 +222,17 @@ def _links(settings: Settings, now: Callable[[], float]) -> Links | None:
 
 
 def link_key(folder: Path) -> bytes:
-    """The key that signs links to kept files: made once, whole or not at all, readable by the owner only."""
-    path = folder / ".link-key"
-    if not path.exists():
-        draft = folder / f".link-key.{secrets.token_hex(8)}"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_bytes()
+    """The key that signs links to kept files."""
+    return kept_file(folder / ".link-key", lambda: secrets.token_bytes(32))
+
+
+def vault(settings: Settings, *, make: bool = True) -> Vault:
+    """What seals the secrets in the database, with the configured keys or one of its own.
+
+    Without `make` no key is made where there is none: for who only looks.
+    """
+    configured = (key.get_secret_value() for key in settings.secrets.keys)
+    return Vault(kept_keys(configured, settings.media.folder, make=make))
 
 
 # -- sandboxes

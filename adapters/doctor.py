@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
@@ -47,10 +47,12 @@ async def examine(
     catalogue: Catalogue,
     client_for: Callable[[str, ProviderSettings], Client],
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    platforms: Iterable[Callable[[], Awaitable[Sequence[Finding]]]] = (),
 ) -> list[Finding]:
     """Look at everything; nothing is changed and nothing is ordered.
 
     `client_for` makes a client of each provider that has an address. `free_bytes`: room on a folder's disk.
+    `platforms`: what each of them finds of itself.
     """
     database = Path(settings.store.url.removeprefix("sqlite:///"))
     backups = Backups(database, settings.store.backup_folder)
@@ -62,6 +64,8 @@ async def examine(
     findings += [*stored, *_addresses(settings), *_private_addresses(settings)]
     for name, provider in settings.providers.items():
         findings += await _provider(name, provider, _models_of(name, settings, catalogue), client_for)
+    for look in platforms:
+        findings += await look()
     return findings
 
 

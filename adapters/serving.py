@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -36,12 +37,19 @@ async def serve_until_stopped(
             working(running) as engine,
         ):
             _note_address(running, site)
-            _tell_what_is_not_served(settings)
+            forget_to_collect_what_stays()
             log.info("Serving", action="serving", address=site.address)
             if greet is not None:
                 await greet(running, site.address)
             await _first_of(stop, engine, running.store)
             log.info("Stopping", action="stopping")
+
+
+def forget_to_collect_what_stays() -> None:
+    """What is there once all is built stays to the end. To look through it for garbage, again and again,
+    would hold everybody up for a tenth of a second: people wait for acknowledgements."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _first_of(stop: asyncio.Event, engine: asyncio.Task[None], store: Store) -> None:
@@ -104,6 +112,8 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
         return None if running.core.open else "It is shutting down."
 
     routes = list(running.web.routes(running.core))
+    if running.slack is not None:
+        routes += running.slack.routes(running.core)
     if running.links is not None:
         routes += signed_files(running.links, running.library.path)
     app = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
@@ -117,14 +127,6 @@ async def _listen(running: Installation, *, any_port: bool) -> Site:
             ) from error
     again = make_app(routes, host=http.host, public_url=http.public_url, ready=ready)
     return await serve(again, http.host, 0)
-
-
-def _tell_what_is_not_served(settings: Settings) -> None:
-    for name, token in (("slack", settings.slack.bot_token),):
-        if token is not None:
-            log.warning(
-                "Configured, but this version does not speak it yet", action="not_served", platform=name
-            )
 
 
 def _note_address(running: Installation, site: Site) -> None:

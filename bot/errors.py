@@ -6,8 +6,9 @@ ThreadreelError
 │   └── BadOrder         mistakes in what was asked, all of them
 ├── ForOwner             whoever runs the installation
 │   ├── ConfigError      mistakes in the configuration, all of them
-│   └── CannotStart      the database, a folder or a port is not usable
-│       └── Damaged      the database is damaged: nothing may go on with it
+│   ├── CannotStart      the database, a folder or a port is not usable
+│   │   └── Damaged      the database is damaged: nothing may go on with it
+│   └── KeyMissing       a stored secret can't be opened
 ├── TryLater             nobody yet: the same thing may work in a while
 │   ├── ProviderBusy     certainly not taken: too many requests
 │   ├── ProviderDown     certainly not taken: not reachable
@@ -104,6 +105,10 @@ class CannotStart(ForOwner):
 
 class Damaged(CannotStart):
     """The database is damaged, found at the start or at work; the message names the newest good backup."""
+
+
+class KeyMissing(ForOwner):
+    """A stored secret can't be opened with the keys that there are; the message names the key."""
 
 
 # -- nobody yet

@@ -10,9 +10,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from bot.catalogue import load as load_catalogue
-from bot.config import REPLICATE, ProviderSettings, Settings, check, keys, load
+from bot.config import REPLICATE, Http, ProviderSettings, Settings, SlackSettings, check, keys, load
 from bot.config.loading import NOT_SETTINGS
 from bot.errors import ConfigError
+from bot.secrets import new_key
 
 ROOT = Path(__file__).parent.parent
 SANDBOX = '[providers.sandbox]\nkind = "sandbox"\n'
@@ -124,6 +125,15 @@ def test_a_secret_may_stand_in_a_file(file: Path, tmp_path: Path) -> None:
     token = settings.providers["main"].token
     assert token is not None
     assert token.get_secret_value() == "r8_secret"
+
+
+@pytest.mark.parametrize("joint", ["\n", '", "'])
+def test_several_secrets_may_stand_in_one_file(file: Path, tmp_path: Path, joint: str) -> None:
+    file.write_text(SANDBOX)
+    keys, secret = [new_key(), new_key()], tmp_path / "keys"
+    secret.write_text("\n".join(keys) + "\n" if joint == "\n" else f'["{joint.join(keys)}"]')
+    settings = load(file, {"THREADREEL_SECRETS__KEYS_FILE": str(secret)})
+    assert [key.get_secret_value() for key in settings.secrets.keys] == keys
 
 
 def test_the_environment_is_only_read_from_what_was_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +272,18 @@ def test_a_file_that_is_not_there_or_no_text_is_told(file: Path, tmp_path: Path)
         ('[discord]\ntoken = "a b"', "discord.token: holds blanks"),
         ('[discord]\napi_base = "ws://x"\ngateway_url = "x"', "discord.gateway_url: must be an address"),
         ('routes = "x"', "routes: must be a table"),
+        ('[secrets]\nkeys = ["a"]', "secrets.keys.0: is no key. Make one with: threadreel secrets key"),
+        ('[secrets]\nkeys = ["é"]', "secrets.keys.0: holds blanks or characters"),
+        ('[slack]\nclient_secret = "s"', "slack.client_id: is missing: client_secret is set"),
+        (
+            '[http]\npublic_url = "https://a.example"\n[slack]\nclient_id = "1.1"',
+            "slack.client_secret: is missing",
+        ),
+        ('[slack]\nclient_id = "1.1"\nclient_secret = "s"', "http.public_url: is missing: Slack leads"),
+        (
+            '[slack]\nclient_id = "1 1"\nclient_secret = "s"\n[http]\npublic_url = "https://a.example"',
+            "slack.client_id: must be",
+        ),
     ],
 )
 def test_a_value_that_cant_be_is_refused(file: Path, text: str, said: str) -> None:
@@ -324,6 +346,15 @@ def test_settings_made_in_code_are_checked_too() -> None:
     check(Settings(providers=sandbox, routes={"animate": "sandbox"}), COMMANDS)
     with pytest.raises(ConfigError, match=r"routes\.fly: is no command"):
         check(Settings(providers=sandbox, routes={"fly": "sandbox"}), COMMANDS)
+    with pytest.raises(ConfigError, match=r"slack\.client_secret: is missing"):
+        check(
+            Settings(
+                providers=sandbox,
+                slack=SlackSettings(client_id="1"),
+                http=Http(public_url="https://a.example"),
+            ),
+            COMMANDS,
+        )
     with pytest.raises(ConfigError, match="there is none"):
         check(Settings(), COMMANDS)
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -194,6 +195,9 @@ def _claimable_at(one: Job) -> float:
 
 Verb: TypeAlias = tuple[Callable[[Store, Job, float], Awaitable[Any]], Callable[[Model, Job, float], Any]]
 
+Act: TypeAlias = tuple[Callable[[], Awaitable[Any]], Callable[[], Any]]
+"""What is asked of the store, and of the model."""
+
 VERBS: dict[str, Verb] = {
     "requeue": (
         lambda s, j, now: s.requeue(j, due_at=now + 5, code="busy"),
@@ -317,7 +321,7 @@ class Workers(RuleBasedStateMachine):
         self.redelivered: set[JobId] = set()
         for number, who in enumerate(PEOPLE):
             new = job(f"first-{number}", who)
-            self.same([(self.stores[0].accept(new, (), NOW), _bound_accept(self.model, new))])
+            self.same([_accepting(self.stores[0], self.model, new)])
 
     def teardown(self) -> None:
         for store in self.stores:
@@ -327,17 +331,21 @@ class Workers(RuleBasedStateMachine):
 
     # -- both must say the same
 
-    def same(self, acts: Sequence[tuple[Any, Callable[[], Any]]]) -> list[Any]:
+    def same(self, acts: Sequence[Act]) -> list[Any]:
         """Do all at once, in this order; the answers must be the model's."""
 
         async def all_of() -> list[Any]:
-            return await asyncio.gather(*(act for act, _ in acts), return_exceptions=True)
+            return await asyncio.gather(*(act() for act, _ in acts), return_exceptions=True)
 
         answers = self.runner.run(all_of())
         for answer, (_, expected) in zip(answers, acts, strict=True):
             assert _comparable(answer) == _comparable(_outcome_of(expected))
             self.learn(answer)
         return answers
+
+    def act(self, name: str, of: int, view: Job) -> Act:
+        verb, expected = VERBS[name]
+        return partial(verb, self.stores[of], view, self.now), partial(expected, self.model, view, self.now)
 
     def learn(self, answer: Any) -> None:
         for one in answer if isinstance(answer, list | tuple) else [answer]:
@@ -359,14 +367,21 @@ class Workers(RuleBasedStateMachine):
         if again:
             new = replace(new, key=self.view(data).key)
         limits = caps(self.now)
-        self.same([(self.stores[of].accept(new, limits, self.now), lambda: self.model.accept(new, limits))])
+        store, model = self.stores[of], self.model
+        self.same([(lambda: store.accept(new, limits, self.now), lambda: model.accept(new, limits))])
 
     @rule(
         of=st.integers(0, 1), limit=st.integers(0, 5), closed=st.sampled_from([(), ("other",), ("sandbox",)])
     )
     def start(self, of: int, limit: int, closed: Sequence[str]) -> None:
-        asked = self.stores[of].start(
-            now=self.now, lease=LEASE, at_once=AT_ONCE, at_once_per_person=EACH, limit=limit, closed=closed
+        asked = partial(
+            self.stores[of].start,
+            now=self.now,
+            lease=LEASE,
+            at_once=AT_ONCE,
+            at_once_per_person=EACH,
+            limit=limit,
+            closed=closed,
         )
         self.same([(asked, lambda: self.model.start(self.now, limit, closed))])
 
@@ -375,7 +390,7 @@ class Workers(RuleBasedStateMachine):
         """The second of two that ask at once gets nothing that the first has."""
         asked = self.stores[of].claim
         act = (lambda: asked(state, now=self.now, lease=LEASE, limit=100), lambda: self._claimed(state))
-        self.same([(act[0](), act[1]) for _ in range(1 + both)])
+        self.same([act] * (1 + both))
 
     def _claimed(self, state: State) -> list[Job]:
         return self.model.claim(state, self.now, 100)
@@ -388,15 +403,7 @@ class Workers(RuleBasedStateMachine):
             if current.state is State.QUEUED:
                 self.start(of=of, limit=5, closed=())
             elif ways := WAYS.get(current.state):
-                verb, expected = VERBS[data.draw(st.sampled_from(ways), label="way")]
-                self.same(
-                    [
-                        (
-                            verb(self.stores[of], current, self.now),
-                            _bound(expected, self.model, current, self.now),
-                        )
-                    ]
-                )
+                self.same([self.act(data.draw(st.sampled_from(ways), label="way"), of, current)])
             current = self.seen[current.id][-1]
 
     @rule(of=st.integers(0, 1), data=st.data(), count=st.integers(1, 3))
@@ -408,8 +415,7 @@ class Workers(RuleBasedStateMachine):
             likely = [name for name, _ in VERBS.items() if view.state in ORIGINS[name]]
             is_likely = bool(likely) and data.draw(st.integers(0, 4), label="likely") > 0
             names = st.sampled_from(likely if is_likely else sorted(VERBS))
-            verb, expected = VERBS[data.draw(names, label="verb")]
-            acts.append((verb(self.stores[of], view, self.now), _bound(expected, self.model, view, self.now)))
+            acts.append(self.act(data.draw(names, label="verb"), of, view))
         self.same(acts)
 
     @rule(
@@ -422,28 +428,30 @@ class Workers(RuleBasedStateMachine):
         match what:
             case "cancel":
                 by = data.draw(st.sampled_from(["Ann", "Ben"]))
-                self.same([(store.request_cancel(id, by, now), lambda: model.request_cancel(id, by, now))])
+                self.same(
+                    [(lambda: store.request_cancel(id, by, now), lambda: model.request_cancel(id, by, now))]
+                )
             case "redeliver":
                 (answer,) = self.same(
-                    [(store.redeliver(id, ELSEWHERE, now), lambda: model.redeliver(id, now))]
+                    [(lambda: store.redeliver(id, ELSEWHERE, now), lambda: model.redeliver(id, now))]
                 )
                 if isinstance(answer, Job):
                     self.redelivered.add(id)
             case "remove":
-                self.same([(store.remove_media(id, "Ann"), lambda: model.remove_media(id))])
+                self.same([(lambda: store.remove_media(id, "Ann"), lambda: model.remove_media(id))])
             case "posted":
                 posted = {"message": len(self.seen[id])}
-                self.same([(store.posted(id, posted), lambda: model.posted(id, posted))])
+                self.same([(lambda: store.posted(id, posted), lambda: model.posted(id, posted))])
 
     @rule(of=st.integers(0, 1), data=st.data())
     def renew(self, of: int, data: st.DataObject) -> None:
         ids = sorted({self.view(data).id for _ in range(2)})
         until = self.now + LEASE
-        self.same([(self.stores[of].renew(ids, until), lambda: self.model.renew(ids, until))])
+        self.same([(lambda: self.stores[of].renew(ids, until), lambda: self.model.renew(ids, until))])
 
     @rule(of=st.integers(0, 1))
     def void_leases(self, of: int) -> None:
-        self.same([(self.stores[of].void_leases(), self.model.void_leases)])
+        self.same([(self.stores[of].void_leases, self.model.void_leases)])
 
     @rule(seconds=st.sampled_from([1.0, 5.0, LEASE + 1]))
     def wait(self, seconds: float) -> None:
@@ -536,14 +544,8 @@ def _reachable(origin: State) -> set[State]:
     return found
 
 
-def _bound_accept(model: Model, new: Job) -> Callable[[], Any]:
-    return lambda: model.accept(new, ())
-
-
-def _bound(
-    expected: Callable[[Model, Job, float], Any], model: Model, view: Job, now: float
-) -> Callable[[], Any]:
-    return lambda: expected(model, view, now)
+def _accepting(store: Store, model: Model, new: Job) -> Act:
+    return partial(store.accept, new, (), NOW), partial(model.accept, new, ())
 
 
 def _outcome_of(expected: Callable[[], Any]) -> Any:

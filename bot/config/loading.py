@@ -15,7 +15,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from bot.config.tables import NESTED, PREFIX, Key, Settings, did_you_mean, field_of, is_secret, keys, names_in
+from bot.config.tables import (
+    NESTED,
+    PREFIX,
+    Key,
+    Settings,
+    did_you_mean,
+    field_of,
+    is_list,
+    is_secret,
+    keys,
+    names_in,
+)
 from bot.errors import ConfigError, Mistake
 
 DOCS = "docs/configuration.md"
@@ -50,7 +61,7 @@ def load(
 
 def check(settings: Settings, commands: Collection[str]) -> None:
     """The rules between tables, for settings that `load` did not make. ConfigError holds every mistake."""
-    data = settings.model_dump(include={"providers", "routes"})
+    data = settings.model_dump(include={"providers", "routes", "slack", "http"})
     origin = _Origin("configuration", ())
     if mistakes := [origin.mistake(*fault) for fault in _cross_faults(data, commands)]:
         raise ConfigError(mistakes)
@@ -157,7 +168,8 @@ def _read_variable(name: str, value: str, environ: Mapping[str, str]) -> _Variab
         if environ.get(inner):
             return _bad_variable(name, f"is set, and {inner} too", "Keep one of them")
         try:
-            return _Variable(name, _one(inner, Path(value).read_text(encoding="utf-8").strip()))
+            text = Path(value).read_text(encoding="utf-8").strip()
+            return _Variable(name, _one(inner, _as_list(text) if is_list(_path_of(inner)) else text))
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             return _bad_variable(
@@ -172,6 +184,11 @@ def _read_variable(name: str, value: str, environ: Mapping[str, str]) -> _Variab
     if data:
         return _Variable(name, data)
     return _bad_variable(name, "is no setting", _meant_variable(name) or f"See {DOCS}")
+
+
+def _as_list(text: str) -> str:
+    """Several secrets in a file stand one on a line, or as JSON."""
+    return text if text.startswith("[") else json.dumps(text.split())
 
 
 def _meant_variable(name: str) -> str | None:
@@ -211,6 +228,7 @@ def _cross_faults(data: Mapping[str, Any], commands: Collection[str] | None) -> 
         yield from _provider_faults(name, provider)
     for command, route in routes.items():
         yield from _route_faults(command, route, providers, commands)
+    yield from _slack_faults(data.get("slack") or {}, data.get("http") or {})
 
 
 def _provider_faults(name: str, provider: object) -> Iterator[Fault]:
@@ -244,6 +262,20 @@ def _route_faults(
             yield ("routes", command), "leads to a provider that isn't there", remedy
     if len(set(names)) < len(names):
         yield ("routes", command), "names a provider twice", "Name each once, the preferred one first"
+
+
+def _slack_faults(slack: object, http: object) -> Iterator[Fault]:
+    """Many workspaces: both halves of the app's credentials, and an address to lead people back to."""
+    if not isinstance(slack, Mapping) or not isinstance(http, Mapping):
+        return
+    pair = ("client_id", "client_secret")
+    for name, other in (pair, pair[::-1]):
+        if slack.get(name) is None and slack.get(other) is not None:
+            remedy = f"Add it (both stand in the app's Basic Information), or take {other} out"
+            yield ("slack", name), f"is missing: {other} is set", remedy
+    if slack.get("client_id") is not None and http.get("public_url") is None:
+        remedy = "Add the address that browsers reach this installation by, beginning with https://"
+        yield ("http", "public_url"), "is missing: Slack leads people back to it after installing", remedy
 
 
 def _plain_name(name: str) -> str:

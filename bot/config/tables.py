@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -81,6 +82,25 @@ def _secret(secret: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _client_id(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z._-]+", text.strip()):
+        raise _wrong(
+            "must be the app's client id", 'Copy it once more; it looks like "1234567890.1234567890"'
+        )
+    return text.strip()
+
+
+def _key(key: SecretStr) -> SecretStr:
+    """A key of Fernet: 32 bytes in URL-safe base64."""
+    try:
+        good = len(base64.urlsafe_b64decode(key.get_secret_value())) == 32
+    except ValueError:
+        good = False
+    if not good:
+        raise _wrong("is no key", "Make one with: threadreel secrets key")
+    return key
+
+
 def _host(text: str) -> str:
     if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", text):
         raise _wrong("must be HOST or HOST:PORT", 'Write it as "127.0.0.1:9000"')
@@ -107,6 +127,7 @@ def _route(value: Any) -> Any:
 
 Route: TypeAlias = Annotated[Any, AfterValidator(_route)]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret)]
+SealingKey: TypeAlias = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_key)]
 PlatformAddress: TypeAlias = Annotated[str, AfterValidator(_platform_address)]
 
 
@@ -217,10 +238,20 @@ class DiscordSettings(Table):
 
 
 class SlackSettings(Table):
+    """One workspace by `bot_token`, or many by OAuth with `client_id` and `client_secret`."""
+
     bot_token: Secret | None = None
     app_token: Secret | None = None
     signing_secret: Secret | None = None
+    client_id: Annotated[str, AfterValidator(_client_id)] | None = None
+    client_secret: Secret | None = None
     api_base: PlatformAddress = "https://slack.com/api/"
+
+
+class SecretsSettings(Table):
+    """What seals the secrets in the database, newest first; without any, a key of its own in a file."""
+
+    keys: tuple[SealingKey, ...] = ()
 
 
 class Log(Table):
@@ -252,6 +283,7 @@ class Settings(BaseSettings):
     routes: dict[str, Route] = Field(default_factory=dict)
     discord: DiscordSettings = DiscordSettings()
     slack: SlackSettings = SlackSettings()
+    secrets: SecretsSettings = SecretsSettings()
     log: Log = Log()
 
     @classmethod
@@ -318,3 +350,8 @@ def _walk(path: Key) -> tuple[type[BaseModel] | None, FieldInfo | None]:
 def is_secret(path: Key) -> bool:
     field = field_of(path)
     return field is not None and SecretStr in _kinds(field.annotation)
+
+
+def is_list(path: Key) -> bool:
+    field = field_of(path)
+    return field is not None and get_origin(field.annotation) is tuple

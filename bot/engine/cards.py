@@ -13,7 +13,7 @@ import structlog
 
 from bot import grammar
 from bot.catalogue import Catalogue, Model
-from bot.errors import BadOrder, ThreadreelError
+from bot.errors import BadOrder, Busy, ThreadreelError
 from bot.jobs import Job, JobId, Media, Outcome, Posted, State, platform_of
 from bot.media import EXTENSIONS, safe_name
 from bot.ports import (
@@ -139,7 +139,7 @@ class Cards:
         self._every = every
         self._at_once = at_once
         self._next: dict[JobId, tuple[Job, Notice]] = {}
-        self._shown: dict[JobId, tuple[float, Notice]] = {}
+        self._shown: dict[JobId, tuple[float, Notice | None]] = {}
         self._posted: dict[JobId, Posted] = {}
         self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
         self._ended: deque[JobId] = deque(maxlen=1000)
@@ -210,6 +210,10 @@ class Cards:
                 return
             try:
                 await self._show(*wanted)
+            except Busy as error:
+                self._next.setdefault(job_id, wanted)  # unless something newer has come
+                self._shown[job_id] = (self._now() + (error.retry_after or self._every) - self._every, None)
+                return
             except ThreadreelError as error:
                 log.debug("A card was not shown", action="card_refused", why=str(error), job=job_id)
             except Exception:

@@ -28,10 +28,21 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect
 
 from bot.jobs import AT_PROVIDER, OPEN, Outcome, State
-from bot.store.tables import channels, events, job_columns, jobs, logins, messages, sessions
+from bot.store.tables import (
+    channels,
+    events,
+    installs,
+    job_columns,
+    jobs,
+    logins,
+    messages,
+    sessions,
+    states,
+)
 
 Condition: TypeAlias = ColumnElement[bool]
 CapShape: TypeAlias = tuple[bool, frozenset[State] | None, bool]
@@ -564,3 +575,104 @@ def forget_events() -> Delete:
     """Events before a time, but never the newest: readers ask for what came after it."""
     newest = select(func.max(events.c.id)).scalar_subquery()
     return delete(events).where(events.c.created_at < bindparam("the_time"), events.c.id < newest)
+
+
+# -- where it is installed
+
+
+def _is_server() -> tuple[Condition, ...]:
+    return installs.c.platform == bindparam("the_platform"), installs.c.server == bindparam("the_server")
+
+
+def _is_unchanged() -> tuple[Condition, ...]:
+    """The install that was looked at: not changed since, and not removed and made anew."""
+    return (
+        *_is_server(),
+        installs.c.created_at == bindparam("the_created_at"),
+        installs.c.revision == bindparam("the_revision"),
+    )
+
+
+@cache
+def install() -> Select[*tuple[Any, ...]]:
+    """What one server gave us."""
+    return select(*installs.c).where(*_is_server())
+
+
+@cache
+def all_installs() -> Select[*tuple[Any, ...]]:
+    """Every server that gave us anything, the oldest first."""
+    return select(*installs.c).order_by(installs.c.created_at, installs.c.platform, installs.c.server)
+
+
+@cache
+def insert_install() -> Insert:
+    """A server lets us in."""
+    return insert(installs)
+
+
+@cache
+def update_install() -> Update:
+    """A server lets us in anew."""
+    return update(installs).where(*_is_server())
+
+
+@cache
+def renew_install() -> Update:
+    """Other secrets for the same install, where nobody else has changed them."""
+    return update(installs).where(*_is_unchanged()).returning(*installs.c)
+
+
+@cache
+def hold_install() -> Update:
+    """Keep others from changing an install's secrets for a while, where nobody does so already."""
+    free = or_(installs.c.held_until.is_(None), installs.c.held_until <= bindparam("the_now"))
+    return update(installs).where(*_is_unchanged(), free).returning(*installs.c)
+
+
+@cache
+def delete_install() -> Delete:
+    """A server lets us in no more."""
+    return delete(installs).where(*_is_server())
+
+
+@cache
+def delete_install_at() -> Delete:
+    """The same, where it is still the install that was looked at."""
+    return delete(installs).where(*_is_unchanged())
+
+
+@cache
+def delete_covered() -> Delete:
+    """Servers that were let in by their parent only."""
+    return delete(installs).where(
+        installs.c.platform == bindparam("the_platform"),
+        installs.c.parent == bindparam("the_server"),
+        installs.c.sealed.is_(None),
+    )
+
+
+@cache
+def insert_state() -> Insert:
+    """Somebody sets out to let us in."""
+    return insert(states)
+
+
+@cache
+def redeem_state() -> ReturningDelete[*tuple[Any, ...]]:
+    """Use a state up, where it still is good."""
+    return (
+        delete(states)
+        .where(
+            states.c.state_hash == bindparam("the_state_hash"),
+            states.c.platform == bindparam("the_platform"),
+            states.c.expires_at > bindparam("the_now"),
+        )
+        .returning(states.c.state_hash)
+    )
+
+
+@cache
+def delete_expired_states() -> Delete:
+    """States that lead nowhere any more."""
+    return delete(states).where(states.c.expires_at <= bindparam("the_now"))

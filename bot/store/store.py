@@ -30,6 +30,7 @@ from bot.jobs import (
 from bot.store import queries
 from bot.store.backups import Backups
 from bot.store.chat import Chat
+from bot.store.installs import Installs
 from bot.store.lock import FileLock
 from bot.store.sqlite import Sqlite, path_of
 from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, posted_row
@@ -55,6 +56,7 @@ class Store:
         self._lock = lock
         self.backups = database.backups
         self.chat = Chat(database)
+        self.installs = Installs(database)
 
     @classmethod
     async def open(

@@ -149,6 +149,32 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+# -- where it is installed
+
+installs = Table(
+    "installs",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("server", Text, primary_key=True),
+    Column("parent", Text, nullable=False),
+    Column("sealed", Text),
+    Column("details", JSON, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("expires_at", Double),
+    Column("held_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+Index("ix_installs_parent", installs.c.platform, installs.c.parent)
+
+states = Table(
+    "states",
+    metadata,
+    Column("state_hash", Text, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -182,6 +208,27 @@ class Event:
     kind: str
     data: Json
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """What a server gave us to act there with, or (`sealed` None) that its parent's install is for it too.
+
+    `parent`: the organisation that the server belongs to, "" where there is none. `sealed`: its secrets, as
+    a Vault made them. `details`: what is no secret. `revision` grows with each change of the secrets, which
+    are good until `expires_at` (None: for ever).
+    """
+
+    platform: str
+    server: str
+    parent: str
+    sealed: str | None
+    details: Mapping[str, Json]
+    revision: int
+    expires_at: float | None
+    held_until: float | None
+    created_at: float
+    updated_at: float
 
 
 # -- rows
@@ -301,3 +348,7 @@ def message_of(row: AnyRow) -> Message:
 
 def event_of(row: AnyRow) -> Event:
     return Event(*row)
+
+
+def install_of(row: AnyRow) -> Install:
+    return Install(*row)

@@ -1,0 +1,85 @@
+"""Who somebody is: their name, language and rights, as Slack tells them; kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapters.slack.calls import Calls, Declined
+from adapters.slack.places import NAME
+from bot.errors import LostAnswer, TryLater, Undeliverable
+from bot.jobs import Actor, Json
+
+KEPT = 3600.0
+"""Seconds that a name is taken for current."""
+RIGHTS_KEPT = 60.0
+MOST = 10_000
+AT_ONCE = 1.5
+"""Seconds that a name may take; without it somebody goes by what the payload calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    language: str
+    moderates: bool
+    at: float
+
+
+class People:
+    """`known` never asks anybody; the others ask Slack where it is too long ago."""
+
+    def __init__(self, calls: Calls, now: Callable[[], float]) -> None:
+        self._calls = calls
+        self._now = now
+        self._people: OrderedDict[tuple[str, str], Person] = OrderedDict()
+
+    def known(self, team: str, user: str, name: str = "") -> Actor:
+        """Who it is, from memory or by the name that the payload has."""
+        person = self._people.get((team, user))
+        if person is None:
+            return Actor(NAME, user, name or user, team)
+        return Actor(NAME, user, person.name, team, person.language)
+
+    async def actor(self, team: str, user: str, name: str = "") -> Actor:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AT_ONCE):
+                await self._fresh(team, user, KEPT)
+        return self.known(team, user, name)
+
+    async def moderates(self, team: str, user: str) -> bool:
+        """Whether they are an admin or owner of the workspace, or of its organisation."""
+        person = await self._fresh(team, user, RIGHTS_KEPT)
+        return person is not None and person.moderates
+
+    async def _fresh(self, team: str, user: str, lasts: float) -> Person | None:
+        known = self._people.get((team, user))
+        if known is not None and self._now() - known.at < lasts:
+            return known
+        try:
+            answer = await self._calls.call(team, "users.info", user=user, include_locale=True)
+        except (Declined, LostAnswer, TryLater, Undeliverable):
+            return None
+        person = _read(answer["user"], self._now())
+        self._people[team, user] = person
+        self._people.move_to_end((team, user))
+        if len(self._people) > MOST:
+            self._people.popitem(last=False)
+        return person
+
+
+def _read(user: Json, now: float) -> Person:
+    profile = user.get("profile") or {}
+    name = profile.get("display_name") or profile.get("real_name") or user.get("name") or user["id"]
+    of_org = user.get("enterprise_user") or {}
+    rights = (
+        user.get("is_admin"),
+        user.get("is_owner"),
+        user.get("is_primary_owner"),
+        of_org.get("is_admin"),
+        of_org.get("is_owner"),
+    )
+    return Person(name, user.get("locale") or "en", any(rights), now)
