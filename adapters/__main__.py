@@ -20,7 +20,15 @@ from rich.console import Console
 
 from adapters import doctor as doctor_checks
 from adapters import logs, words
-from adapters.compose import Installation, address_note, client_of, demo_settings, installation, vault
+from adapters.compose import (
+    Installation,
+    address_note,
+    client_of,
+    demo_settings,
+    installation,
+    open_store,
+    vault,
+)
 from adapters.discord import doctor as discord_doctor
 from adapters.findings import Finding
 from adapters.serving import serve_until_stopped, working
@@ -33,11 +41,12 @@ from adapters.web import make_login
 from bot import config
 from bot.catalogue import docs, load
 from bot.config import Settings
-from bot.errors import BadOrder, ConfigError, ForOwner
+from bot.errors import BadOrder, CannotStart, ConfigError, ForOwner
 from bot.jobs import Actor, JobId
 from bot.sandbox.__main__ import run as run_sandbox
 from bot.secrets import new_key
-from bot.store import Store, peek
+from bot.store import NotBackedUp, Restored, Store, peek
+from bot.store import restore as put_back
 
 MISTAKES = 2
 CANNOT_START = 7
@@ -291,12 +300,46 @@ def rotate(config_file: ConfigFile = None) -> None:
     settings = _settings(config_file)
 
     async def rotating() -> tuple[int, str]:
-        async with await Store.open(settings.store.url) as store:
+        async with await open_store(settings, works=False) as store:
             keys = vault(settings)
             return await store.installs.reseal(keys.seal_anew), keys.newest
 
     count, newest = _run(settings, rotating())
     print(f"{count} secrets sealed anew; all of them are sealed with the key {newest}.")  # noqa: T201
+
+
+@app.command()
+def backup(config_file: ConfigFile = None) -> None:
+    """Make a backup of the database now, also while it is in use."""
+    settings = _settings(config_file)
+
+    async def backing_up() -> Path:
+        async with await open_store(settings, works=False) as store:
+            try:
+                return await store.back_up(now=time.time(), keep=settings.store.backups)
+            except NotBackedUp as error:
+                raise CannotStart(f"Not backed up: {error}.") from error
+
+    print(_run(settings, backing_up()))  # noqa: T201
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup.")], config_file: ConfigFile = None
+) -> None:
+    """Put a backup in the place of the database, which is kept beside it. Stop Threadreel first.
+
+    What was accepted after the backup was made is not known any more.
+    """
+    settings = _settings(config_file)
+
+    async def restoring() -> Restored:
+        return await asyncio.to_thread(put_back, settings.store.url, file, time.time())
+
+    restored = _run(settings, restoring())
+    print(f"Restored {file}: {restored.jobs} job(s), {restored.doubted} of which may have been sent since.")  # noqa: T201
+    if restored.aside:
+        print(f"What was there before is kept as {restored.aside}")  # noqa: T201
 
 
 @web_app.command()
@@ -308,7 +351,7 @@ def login(
     settings = _settings(config_file)
 
     async def linking() -> str:
-        async with await Store.open(settings.store.url) as store:
+        async with await open_store(settings, works=False) as store:
             note = address_note(settings)
             here = f"http://{settings.http.host}:{settings.http.port}"
             address = settings.http.public_url or (note.read_text() if note.exists() else here)

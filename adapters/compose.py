@@ -92,7 +92,7 @@ async def installation(
     rng = rng or random.SystemRandom()
     async with AsyncExitStack() as stack:
         catalogue = load()
-        store = await stack.enter_async_context(await Store.open(settings.store.url))
+        store = await stack.enter_async_context(await open_store(settings, works=works))
         has_engine = works and store.try_lock()
         if needs_engine and not has_engine:
             raise CannotStart(
@@ -169,6 +169,10 @@ async def installation(
             webhooks=webhooks,
             now=now,
         )
+
+
+async def open_store(settings: Settings, *, works: bool) -> Store:
+    return await Store.open(settings.store.url, works=works, backup_folder=settings.store.backup_folder)
 
 
 async def _slack(

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from ipaddress import ip_address
@@ -29,10 +30,13 @@ from bot.jobs import Json
 from bot.media.addresses import is_public
 from bot.providers import Client
 from bot.routes import providers_of
-from bot.store import migrations
+from bot.store import Backups, migrations
 
 AT_ONCE = 4
 """Models looked up at the same time, of one provider."""
+
+OLD_BACKUP = 3
+"""Days after which a newest backup is worth a warning: nothing may have run for a while."""
 
 NOBODYS = "threadreel-doctor"
 """The id of no prediction: asking for it tries an API that has nothing cheaper."""
@@ -59,11 +63,12 @@ async def examine(
     `platforms`: what each of them finds of itself. `health`: what is found at our public address.
     """
     database = Path(settings.store.url.removeprefix("sqlite:///"))
+    backups = Backups(database, settings.store.backup_folder)
     findings = [ok(f"configuration: {len(settings.providers)} provider(s), {len(catalogue)} commands")]
     findings += await asyncio.to_thread(
         _folder, "[media] folder", settings.media.folder, settings, free_bytes
     )
-    stored = await asyncio.to_thread(_store, database, settings, free_bytes)
+    stored = await asyncio.to_thread(_store, database, backups, settings, free_bytes)
     findings += [*stored, *_addresses(settings), *_private_addresses(settings)]
     if settings.http.public_url is not None:
         findings.append(await _public_address(settings.http.public_url, health))
@@ -116,13 +121,28 @@ def _folder(
         yield ok(f"{what}: {folder} is writable, {left}")
 
 
-def _store(database: Path, settings: Settings, free_bytes: Callable[[Path], int]) -> list[Finding]:
+def _store(
+    database: Path, backups: Backups, settings: Settings, free_bytes: Callable[[Path], int]
+) -> list[Finding]:
     findings = list(_folder("[store] folder", database.parent, settings, free_bytes))
     can_be_made = all(finding.level is not Level.BAD for finding in findings)
-    return [*findings, _database(database)] if can_be_made or database.exists() else findings
+    if can_be_made or database.exists():
+        findings.append(_database(database, backups))
+    return [*findings, _backups(backups, settings.store.backups, now=time.time())]
 
 
-def _database(path: Path) -> Finding:
+def _backups(backups: Backups, keep: int, *, now: float) -> Finding:
+    found = backups.all()
+    if not keep:
+        return warn("backups: switched off", "Set [store] backups, or make them yourself: threadreel backup")
+    if not found:
+        return ok(f"backups: the first one in {backups.folder} is made while it runs")
+    days = (now - backups.made_at(found[0])) / 86_400
+    what = f"backups: {len(found)} in {backups.folder}, the newest {days:.0f} day(s) old"
+    return ok(what) if days < OLD_BACKUP else warn(what, "Look into the log for backup_failed")
+
+
+def _database(path: Path, backups: Backups) -> Finding:
     """Its version, without touching it: where an upgrade is due it would have to write, and mustn't."""
     if not path.exists():
         return ok(f"database: {path} will be made at the first start")
@@ -140,9 +160,9 @@ def _database(path: Path) -> Finding:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
             return ok(f"database: {path} is of an older version; the next start brings it up to date")
-        return bad(
-            f"database: {path} can't be used: {cause}", "Restore a backup, or give [store] url another file"
-        )
+        good = backups.newest_good()
+        remedy = f"threadreel restore {good}" if good else "Restore a backup from elsewhere"
+        return bad(f"database: {path} can't be used: {cause}", f"{remedy}, or give [store] url another file")
     return ok(f"database: {path} is up to date")
 
 

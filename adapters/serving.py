@@ -13,9 +13,10 @@ import structlog
 from adapters.compose import Installation, installation
 from bot.config import Settings
 from bot.errors import CannotStart
-from bot.housekeeping import keep_tidy
+from bot.housekeeping import keep_backed_up, keep_tidy
 from bot.http import Site, make_app, serve, signed_files
 from bot.ports import Core, Platform
+from bot.store import Store
 
 Greet = Callable[[Installation, str], Awaitable[None]]
 
@@ -40,7 +41,7 @@ async def serve_until_stopped(
             log.info("Serving", action="serving", address=site.address)
             if greet is not None:
                 await greet(running, site.address)
-            await _first_of(stop, engine)
+            await _first_of(stop, engine, running.store)
             log.info("Stopping", action="stopping")
 
 
@@ -51,13 +52,15 @@ def forget_to_collect_what_stays() -> None:
     gc.freeze()
 
 
-async def _first_of(stop: asyncio.Event, engine: asyncio.Task[None]) -> None:
-    """Until it is told to stop; an engine that ends before has failed, and its error is ours."""
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({waiting, engine}, return_when=asyncio.FIRST_COMPLETED)
+async def _first_of(stop: asyncio.Event, engine: asyncio.Task[None], store: Store) -> None:
+    """Until it is told to stop; an engine or a store that ends before has failed, and its error is ours."""
+    waiting, lasting = asyncio.create_task(stop.wait()), asyncio.create_task(store.last())
+    await asyncio.wait({waiting, engine, lasting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    if engine.done():
-        engine.result()
+    for essential in (lasting, engine):
+        if essential.done():
+            essential.result()
+    lasting.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -75,6 +78,9 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
                 days=running.settings.media.retention_days,
                 now=running.now,
             )
+        ),
+        asyncio.create_task(
+            keep_backed_up(running.store, keep=running.settings.store.backups, now=running.now)
         ),
     ]
     if running.webhooks is not None:

@@ -7,6 +7,7 @@ ThreadreelError
 ├── ForOwner             whoever runs the installation
 │   ├── ConfigError      mistakes in the configuration, all of them
 │   ├── CannotStart      the database, a folder or a port is not usable
+│   │   └── Damaged      the database is damaged: nothing may go on with it
 │   └── KeyMissing       a stored secret can't be opened
 ├── TryLater             nobody yet: the same thing may work in a while
 │   ├── ProviderBusy     certainly not taken: too many requests
@@ -100,6 +101,10 @@ class ConfigError(ForOwner):
 
 class CannotStart(ForOwner):
     """Something that must be there is not usable; the message says what, why and how to mend it."""
+
+
+class Damaged(CannotStart):
+    """The database is damaged, found at the start or at work; the message names the newest good backup."""
 
 
 class KeyMissing(ForOwner):

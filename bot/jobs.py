@@ -15,7 +15,10 @@ Serialisable; outlives the process; never holds a token or a URL that expires.""
 
 Json: TypeAlias = Any
 Posted: TypeAlias = Mapping[str, Json]
-"""What a platform says of that which already stands in a place; opaque to the core, JSON."""
+"""What a platform says of that which already stands in a place; opaque to the core, JSON.
+
+The core adds one thing: with "restored": True it is from a backup, and later posts may stand there too. A
+platform looks for them, and raises MaybePosted where it can't, rather than post anything again."""
 
 
 def platform_of(place: Place) -> str:

@@ -1,4 +1,4 @@
-"""What all tests share: whether there is a browser to drive."""
+"""What all tests share: whether there is a browser to drive, and whether there is time for long proofs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ def chromium() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without Chromium browser tests are skipped; with THREADREEL_REQUIRE_CHROMIUM=1 that is an error."""
+    """Long proofs run where -m asks for them, browser tests where there is a Chromium."""
+    if not config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+    _skip_without_chromium(items)
+
+
+def _skip_without_chromium(items: list[pytest.Item]) -> None:
+    """With THREADREEL_REQUIRE_CHROMIUM=1 it is an error that there is none."""
     drivers = [item for item in items if item.get_closest_marker("browser")]
     if not drivers or chromium_path():
         return

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,17 @@ async def test_a_database_that_is_none_is_bad(tmp_path: Path) -> None:
     found = about(await looked_at(given), "database:")
     assert (found.level, "can't be used" in found.what) == (Level.BAD, True)
     assert "backup" in found.remedy
+
+
+async def test_a_damaged_database_is_shown_the_way_back(tmp_path: Path) -> None:
+    given = settings(tmp_path, {"sandbox": {"kind": "sandbox"}})
+    async with await Store.open(given.store.url) as store:
+        backup = await store.back_up(now=time.time() - 5 * 86_400, keep=7)
+    Path(given.store.url.removeprefix("sqlite:///")).write_bytes(b"garbage " * 1000)
+    findings = await looked_at(given)
+
+    assert about(findings, "database:").remedy.startswith(f"threadreel restore {backup}")
+    assert about(findings, "backups: 1 in").level is Level.WARN
 
 
 # -- providers

@@ -383,7 +383,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Pa
     path = tmp_path / "threadreel.db"
     path.write_text("my shopping list, " * 100)
 
-    with pytest.raises(CannotStart, match="is no database, or is damaged"):
+    with pytest.raises(CannotStart, match=r"is damaged \(file is not a database\)"):
         await Store.open(url)
     assert path.read_text().startswith("my shopping list")
 

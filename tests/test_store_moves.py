@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.errors import Stale
 from bot.jobs import (
@@ -141,6 +136,34 @@ async def test_what_no_place_took_can_be_posted_again(store: Store) -> None:
     assert (again.state, again.place, again.due_at) == (State.DELIVERING, "web:studio/99", NOW + 5)
     assert (again.code, again.ended_at, again.media) == (None, None, (KEPT,))
     assert [one.id for one in await claimed(store, State.DELIVERING, now=NOW + 5)] == ["one"]
+
+
+async def test_who_could_not_deliver_it_has_no_say_in_the_new_try(store: Store) -> None:
+    """The old holder's view looks right: the state is the same again. But its attempt is over."""
+    old = await bring(store, "one", State.DELIVERING)
+    await store.undelivered(old, now=NOW, code="gone")
+    await store.redeliver(old.id, Place("web:studio/99"), NOW)
+
+    with pytest.raises(Stale):
+        await store.delivered(old, {"message": "in the old place"}, now=NOW)
+
+
+async def test_what_somebody_removed_is_not_posted_again(store: Store) -> None:
+    undelivered = await bring(store, "one", State.UNDELIVERED)
+    await store.remove_media(undelivered.id, by="Ann")
+
+    with pytest.raises(Stale):
+        await store.redeliver(undelivered.id, PLACE, NOW)
+
+
+async def test_who_honours_a_cancel_on_the_way_back_still_holds_the_job(store: Store) -> None:
+    """Else the clock would hand it to a second one, and two would tell of it."""
+    submitting = await bring(store, "one", State.SUBMITTING)
+    await store.request_cancel(submitting.id, by="Ann", now=NOW)
+    cancelled = await store.requeue(submitting, due_at=NOW)
+
+    assert (cancelled.state, cancelled.lease_until) == (State.DELIVERING, NOW + LEASE)
+    assert await claimed(store, State.DELIVERING, now=NOW + 1) == []
 
 
 async def test_a_failure_that_nobody_heard_of_keeps_its_reason(store: Store) -> None:
@@ -298,74 +321,3 @@ def test_a_move_outside_the_table_is_a_mistake_in_the_store(origin: State, to: S
     legal = to in MOVES[origin]
     with nullcontext() if legal else pytest.raises(ValueError, match=f"from {origin} to {to}"):
         check_legal([origin], to)
-
-
-# -- any order of moves
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Moves in any order, by holders who are up to date and by ones who are not, against MOVES alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner()
-        self.known: dict[JobId, list[Job]] = {}
-
-    @initialize()
-    def open(self) -> None:
-        self.folder = TemporaryDirectory()
-        self.store = self.runner.run(Store.open(f"sqlite:///{self.folder.name}/threadreel.db"))
-
-    def teardown(self) -> None:
-        self.runner.run(self.store.close())
-        self.runner.close()
-        self.folder.cleanup()
-
-    def learn(self, current: Job) -> None:
-        self.known.setdefault(current.id, []).append(current)
-
-    @precondition(lambda self: len(self.known) < 3)
-    @rule()
-    def accept(self) -> None:
-        self.learn(self.runner.run(accepted(self.store, f"j{len(self.known)}")))
-
-    @rule()
-    def start(self) -> None:
-        for current in self.runner.run(started(self.store, limit=1)):
-            assert self.known[current.id][-1].state is State.QUEUED
-            self.learn(current)
-
-    @rule(state=st.sampled_from(sorted(HELD)))
-    def claim(self, state: State) -> None:
-        for current in self.runner.run(claimed(self.store, state, now=NOW + LEASE, limit=1)):
-            assert self.known[current.id][-1].state is state
-            self.learn(current)
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data(), verb=st.sampled_from(VERBS))
-    def move(self, data: st.DataObject, verb: Verb) -> None:
-        history = self.known[data.draw(st.sampled_from(sorted(self.known)))]
-        believed = data.draw(st.sampled_from(history))
-        true = history[-1]
-        is_right = (believed.state, believed.attempt) == (true.state, true.attempt)
-        try:
-            current = self.runner.run(_call(verb, self.store, believed))
-        except Stale:
-            assert not is_right or true.state not in verb.origins
-        else:
-            assert is_right
-            assert current.state is true.state or current.state in MOVES[true.state]
-            self.learn(current)
-
-    @invariant()
-    def the_database_says_what_was_answered(self) -> None:
-        for id, history in self.known.items():
-            assert self.runner.run(self.store.get(id)) == history[-1]
-
-
-async def _call(verb: Verb, store: Store, current: Job) -> Job:
-    return await verb.call(store, current)
-
-
-TestAnyOrder = AnyOrder.TestCase
-AnyOrder.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)

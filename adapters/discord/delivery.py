@@ -3,7 +3,7 @@
 `posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
 that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived,
 `taken_away` that somebody deleted the card: then there is no other one; `no_thread` that its thread is closed
-to us.
+to us; `restored` as in `bot.jobs.Posted`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from adapters.discord import render
 from adapters.discord.places import Spot
 from adapters.discord.render import Sending
-from adapters.discord.rest import NoMessage, NoThreads, Rest
+from adapters.discord.rest import PAGE, NoMessage, NoThreads, Rest
 from adapters.discord.schema import Payload
 from bot.catalogue import Catalogue
 from bot.errors import Busy, Denied, Gone, MaybePosted, TooLarge
@@ -37,6 +37,9 @@ OLD = 3300.0
 
 PAUSES = (0.3, 2.0)
 """Seconds before a delete is tried again. Somebody is waiting for it."""
+
+PAGES_LOOKED_AT = 30
+"""Pages of a channel's history in which a result is looked for; what comes after them nobody knows."""
 
 LONGEST_NAME = 90
 LIMITS_KEPT = 5000
@@ -66,8 +69,8 @@ class Delivery:
     # -- the card
 
     async def _show_progress(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
-        if self._now() - post.card.created_at > OLD:
-            return posted
+        if self._now() - post.card.created_at > OLD or posted.get("restored"):
+            return posted  # a restored one may show its end already
         body = render.card(post.card, post.notice, self._catalogue)
         if "card" in posted:
             await self._edit_card(spot, posted, body)
@@ -77,6 +80,11 @@ class Delivery:
 
     async def _show_words(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
         """On the card; where that is gone, in a message of their own."""
+        if posted.get("restored"):
+            if await self._result_stands(post, spot, posted):
+                return posted
+            if "card" not in posted:
+                raise MaybePosted(post.place)
         body = render.card(post.card, post.notice, self._catalogue)
         if "card" in posted and await self._edit_card(spot, posted, body):
             return posted
@@ -85,6 +93,15 @@ class Delivery:
         )
         posted["result"] = await self._rest.send(spot.channel, said, nonce=_nonce(post, "words"))
         return posted
+
+    async def _result_stands(self, post: Post, spot: Spot, posted: dict[str, Json]) -> bool:
+        """Whether the result was posted after the backup: then no words may say that there is none."""
+        thread = posted.get("card")  # one that hangs from a message has its id
+        for channel in filter(None, (thread, spot.channel)):
+            with suppress(Gone, Denied, MaybePosted):
+                if await self._found(post, spot, posted, channel, post.card.created_at):
+                    return True
+        return False
 
     async def _edit_card(self, spot: Spot, posted: dict[str, Json], body: Payload) -> bool:
         """Whether it still stands there."""
@@ -115,11 +132,14 @@ class Delivery:
         sending = render.result(post.card, ready, self._catalogue, moved=_is_moved(post, spot))
         self._check_sizes(spot, sending)
         channel, reply_to = await self._where(post, spot, posted)
-        tried_at = posted.get("trying")
-        if tried_at is not None and (found := await self._look_for(post, spot, posted, channel, tried_at)):
-            posted["result"] = found
+        tries = {channel: posted["trying"]} if "trying" in posted else {}
+        if posted.get("restored"):
+            tries = dict.fromkeys((channel, spot.channel), post.card.created_at)
+        for there, tried_at in tries.items():
+            if await self._found(post, spot, posted, there, tried_at):
+                break
         else:
-            if tried_at is None:
+            if not tries:
                 posted["trying"] = self._now()
                 await save(posted)
             try:
@@ -128,7 +148,7 @@ class Delivery:
                 if "in" not in posted:
                     raise
                 posted["result"] = await self._beside_the_thread(post, spot, posted, sending, save)
-        del posted["trying"]
+        posted.pop("trying", None)
 
     async def _beside_the_thread(
         self, post: Post, spot: Spot, posted: dict[str, Json], sending: Sending, save: Save
@@ -165,6 +185,19 @@ class Delivery:
             self._learn(spot, error.limit)
             raise
 
+    async def _found(
+        self, post: Post, spot: Spot, posted: dict[str, Json], channel: int, tried_at: float
+    ) -> bool:
+        """Whether the result stands in a channel, which is noted then."""
+        found = await self._look_for(post, spot, posted, channel, tried_at)
+        if found is None:
+            return False
+        posted["result"] = found
+        posted.pop("in", None)
+        if channel != spot.channel:
+            posted["in"] = channel
+        return True
+
     async def _look_for(
         self, post: Post, spot: Spot, posted: dict[str, Json], channel: int, tried_at: float
     ) -> int | None:
@@ -172,10 +205,18 @@ class Delivery:
 
         MaybePosted where that can't be known: who may not read the history is shown an empty one.
         """
-        for message in await self._rest.after(channel, _moment(tried_at - 60)):
-            is_ours = message["author"]["id"] == str(await self._rest.me())
-            if is_ours and int(message["id"]) != posted.get("card") and _is_result(message, post):
-                return int(message["id"])
+        me, after = str(await self._rest.me()), _moment(tried_at - 60)
+        for _ in range(PAGES_LOOKED_AT):
+            messages = await self._rest.after(channel, after)
+            for message in messages:
+                is_ours = message["author"]["id"] == me and int(message["id"]) != posted.get("card")
+                if is_ours and _is_result(message, post):
+                    return int(message["id"])
+            if len(messages) < PAGE:
+                break
+            after = max(int(message["id"]) for message in messages)
+        else:
+            raise MaybePosted(post.place)
         if self._now() - tried_at < NONCE_LASTS or await self._may_read(spot, posted):
             return None
         raise MaybePosted(post.place)

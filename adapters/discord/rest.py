@@ -36,6 +36,9 @@ SLOWEST = 90.0
 """Seconds for a request without files: more than discord.py itself may wait for a rate limit, and less than
 aiohttp's five minutes, in which a silent Discord would keep every worker busy."""
 
+PAGE = 100
+"""Messages that Discord gives at once, at most."""
+
 TOKEN_REFUSED = 300.0
 """Seconds until the next try where the token isn't taken: only the owner can mend that."""
 
@@ -96,9 +99,9 @@ class Rest:
         return await self._request(_message("GET", channel, message))
 
     async def after(self, channel: int, message: int) -> list[Json]:
-        """The hundred messages that follow one, or its moment where it is none of this channel."""
+        """The `PAGE` messages that follow one, or its moment where it is none of this channel."""
         route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel)
-        return list(await self._request(route, params={"after": str(message), "limit": "100"}))
+        return list(await self._request(route, params={"after": str(message), "limit": str(PAGE)}))
 
     async def thread(self, channel: int, message: int, name: str) -> int:
         """The thread that hangs from a message, made where there is none; it has the message's id.

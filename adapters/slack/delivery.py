@@ -94,6 +94,7 @@ class Standing:
     rounds          how often that came to nothing
     shared          they are to be seen
     shows           the kind of the last words on the card, once it has ended
+    restored        as in `bot.jobs.Posted`
     """
 
     def __init__(self, posted: Posted | None, save: Save) -> None:
@@ -143,6 +144,8 @@ class Delivery:
     async def _show_progress(self, spot: Spot, post: Post, standing: Standing) -> None:
         if standing["refused"]:
             raise Denied("it would not stand here before")
+        if standing["restored"]:
+            return  # it may show its end already
         if standing["ts"] is None:
             await self._put_card(spot, post, standing)
             return
@@ -151,6 +154,10 @@ class Delivery:
         await self._edit(spot, post.card, post.notice, standing)
 
     async def _show_end(self, spot: Spot, post: Post, standing: Standing) -> None:
+        if standing["restored"]:
+            await self._look_again(spot, post.notice, standing)
+        if standing["shared"] and not isinstance(post.notice, Ready):
+            return  # a result stands there: no words may say that there is none
         if standing["ts"] is None and not standing["lost"]:
             try:
                 await self._put_card(spot, post, standing)
@@ -164,6 +171,35 @@ class Delivery:
             except _NoFiles as error:
                 await self._say_no_files(spot, post, standing, error.code)
         await self._end_card(spot, post, standing)
+
+    async def _look_again(self, spot: Spot, notice: Notice, standing: Standing) -> None:
+        """What came since the backup is looked for below the card. MaybePosted where nobody can tell."""
+        if standing["ts"] is None:
+            raise MaybePosted("its card may have been posted since the backup")
+        if not spot.thread:
+            if await self._has_files_below(spot, standing["ts"]):
+                await standing.note(shared=True)
+        elif isinstance(notice, Ready):
+            raise MaybePosted("its thread is not its own: nothing tells whose files stand there")
+        await standing.note(restored=None)
+
+    async def _has_files_below(self, spot: Spot, ts: str) -> bool:
+        """Whether a bot's files stand in the thread that is a card's own."""
+        cursor: str | None = None
+        for _ in range(PAGES):
+            more = {"cursor": cursor} if cursor else {}
+            try:
+                answer = await self._in_channel(
+                    spot, "conversations.replies", channel=spot.channel, ts=ts, limit=200, **more
+                )
+            except Declined as error:
+                raise MaybePosted(str(error)) from error
+            if any(said.get("files") and said.get("bot_id") for said in answer["messages"]):
+                return True
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return False
+        raise MaybePosted("too much was said there")
 
     # -- the card
 

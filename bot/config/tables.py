@@ -175,9 +175,14 @@ class Access(Table):
 
 
 class StoreSettings(Table):
-    """The database. A relative path is taken from the folder that the process was started in."""
+    """The database. A relative path is taken from the folder that the process was started in.
+
+    `backups`: how many daily ones are kept, in `backup_folder` or else in `backups` beside the database.
+    """
 
     url: Annotated[str, AfterValidator(_store)] = "sqlite:///threadreel-data/threadreel.db"
+    backups: int = Field(default=7, ge=0, le=1000)
+    backup_folder: Path | None = None
 
 
 class MediaSettings(Table):

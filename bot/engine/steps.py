@@ -215,7 +215,13 @@ class Steps:
         if self._now() - missed_at < self._settled:
             wait = min(1.0 + job.tries, 5.0, self._settled)
             return Again(wait, job.code, {**job.facts, "missed_at": missed_at})
-        return self._unknown(job) if job.code == "bad_answer" else Requeue(0.0)
+        if job.code == "bad_answer" or self._may_be_elsewhere(job):
+            return self._unknown(job)
+        return Requeue(0.0)
+
+    def _may_be_elsewhere(self, job: Job) -> bool:
+        """Whether, since a backup was made that is now restored, another provider may have got it."""
+        return "restored" in job.facts and any(after(self._routes, job.model, job.provider))
 
     async def _look_for(self, job: Job) -> Prediction | None:
         """By what was heard of it, else by the provider's list."""

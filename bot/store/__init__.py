@@ -1,9 +1,25 @@
 """What is known, kept on disk: jobs and their moves, what was said on the web page, where it is installed."""
 
+from bot.store.backups import Backups, NotBackedUp
 from bot.store.chat import Chat
 from bot.store.installs import Installs, peek
 from bot.store.lock import FileLock
+from bot.store.restore import Restored, restore
 from bot.store.store import Store
 from bot.store.tables import Channel, Event, Install, Message
 
-__all__ = ["Channel", "Chat", "Event", "FileLock", "Install", "Installs", "Message", "Store", "peek"]
+__all__ = [
+    "Backups",
+    "Channel",
+    "Chat",
+    "Event",
+    "FileLock",
+    "Install",
+    "Installs",
+    "Message",
+    "NotBackedUp",
+    "Restored",
+    "Store",
+    "peek",
+    "restore",
+]

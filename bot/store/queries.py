@@ -204,6 +204,13 @@ def move() -> Update:
 
 
 @cache
+def requeue() -> Update:
+    """As `move`, and let go, but for who is to honour a cancel."""
+    cancelled = jobs.c.cancel_requested.is_not(None)
+    return move().values(lease_until=case((cancelled, jobs.c.lease_until), else_=null()))
+
+
+@cache
 def cancel_in_queue() -> Update:
     """A cancel is honoured at once while the job waits in the queue."""
     return update(jobs).where(jobs.c.id == bindparam("the_id"), _in_queue()).returning(*job_columns)
@@ -222,11 +229,19 @@ def request_cancel() -> Update:
 
 @cache
 def redeliver() -> Update:
-    """What no place took is to be posted again; why it wasn't taken is forgotten, why it failed is not."""
+    """What no place took is to be posted again; why it wasn't taken is forgotten, why it failed is not.
+
+    A new attempt: who could not deliver it before has nothing to say any more.
+    """
+    ready = jobs.c.outcome == Outcome.READY.value
     return (
         update(jobs)
-        .where(jobs.c.id == bindparam("the_id"), jobs.c.state == State.UNDELIVERED.value)
-        .values(code=case((jobs.c.outcome == Outcome.READY.value, null()), else_=jobs.c.code))
+        .where(
+            jobs.c.id == bindparam("the_id"),
+            jobs.c.state == State.UNDELIVERED.value,
+            or_(~ready, jobs.c.code.is_distinct_from("removed")),
+        )
+        .values(attempt=jobs.c.attempt + 1, code=case((ready, null()), else_=jobs.c.code))
         .returning(*job_columns)
     )
 
@@ -263,6 +278,43 @@ def forget_jobs() -> Delete:
         .limit(bindparam("the_limit"))
     )
     return delete(jobs).where(jobs.c.id.in_(old))
+
+
+# -- jobs: after a backup was put back
+
+
+@cache
+def doubt_queue() -> Update:
+    """What waited may have been sent since: it is looked for at the provider before anybody sends it."""
+    return (
+        update(jobs)
+        .where(_in_queue())
+        .values(
+            state=State.SUBMITTING.value,
+            attempt=jobs.c.attempt + 1,
+            lease_until=null(),
+            code="lost_answer",
+            facts={"restored": True},
+        )
+    )
+
+
+@cache
+def open_posts() -> Select[*tuple[Any, ...]]:
+    """What stands of each job that is open."""
+    return select(jobs.c.id, jobs.c.posted).where(jobs.c.state.in_(sorted(OPEN)))
+
+
+@cache
+def delete_all_sessions() -> Delete:
+    """Everybody leaves."""
+    return delete(sessions)
+
+
+@cache
+def delete_all_logins() -> Delete:
+    """No code lets anybody in."""
+    return delete(logins)
 
 
 # -- jobs: looking

@@ -7,21 +7,24 @@ import json
 import os
 import shutil
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from errno import EACCES
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.errors import CannotStart
+from bot.errors import CannotStart, Damaged
 from bot.store import migrations
-from bot.store.tables import AnyRow
+from bot.store.backups import Backups
+from bot.store.soundness import fault_of, is_damage, log_fault_of
+from bot.store.tables import AnyRow, metadata
 from bot.store.writer import Request, Writer
 
 T = TypeVar("T")
@@ -31,9 +34,16 @@ PAUSE = 0.02
 
 
 class Sqlite:
-    """One database file. Several processes may open it, each with a writer, and readers that never wait."""
+    """One database file. Several processes may open it, each with a writer, and readers that never wait.
 
-    def __init__(self, path: Path, *, wait_for_lock: float) -> None:
+    Once it is found damaged, whatever is asked of it raises Damaged.
+    """
+
+    def __init__(self, path: Path, backups: Backups, *, wait_for_lock: float) -> None:
+        self.backups = backups
+        self._damage: Damaged | None = None
+        self._is_damaged = asyncio.Event()
+        self._judging = asyncio.Lock()
         options: dict[str, Any] = {
             "json_serializer": partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
             "connect_args": {"timeout": wait_for_lock},
@@ -50,15 +60,29 @@ class Sqlite:
         )
         event.listen(self._readers.sync_engine, "connect", _set_up_reader)
         self._reading: set[asyncio.Task[Sequence[AnyRow]]] = set()
-        self._writer = Writer(self._engine)
+        self._writer = Writer(self._engine, lambda error: is_damage(getattr(error, "orig", error)))
 
     @classmethod
-    async def open(cls, path: Path, *, wait_for_lock: float, min_free: int) -> Sqlite:
-        """Make what is missing and bring the tables up to date. CannotStart with reason and remedy."""
-        await asyncio.to_thread(_prepare, path, wait_for_lock, min_free)
-        database = cls(path, wait_for_lock=wait_for_lock)
+    async def open(
+        cls,
+        path: Path,
+        *,
+        wait_for_lock: float,
+        min_free: int,
+        backups: Backups | None = None,
+        read_through: Callable[[], bool] = bool,
+    ) -> Sqlite:
+        """Make what is missing and bring the tables up to date. CannotStart with reason and remedy.
+
+        Damaged pages are found where they are read: all of them, where the file is to be `read_through`.
+        """
+        backups = backups or Backups(path)
+        database = cls(path, backups, wait_for_lock=wait_for_lock)
         try:
-            await asyncio.to_thread(_migrate, database._engine, path)
+            await asyncio.to_thread(_prepare, path, backups, wait_for_lock, min_free)
+            if read_through():
+                await asyncio.to_thread(_read_through, path, backups)
+            await asyncio.to_thread(_migrate, database._engine, path, backups)
         except BaseException:
             await database.close()
             raise
@@ -66,7 +90,12 @@ class Sqlite:
 
     async def write(self, request: Request[T]) -> T:
         """Run `request` within a transaction; returns after the commit."""
-        return await self._writer(request)
+        self._check()
+        try:
+            return await self._writer(request)
+        except DBAPIError as error:
+            await self._judge(error)
+            raise
 
     async def read(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:
         """The rows of one statement.
@@ -74,20 +103,68 @@ class Sqlite:
         Whoever asks may be cancelled, the reading is not: cut off while it connects, aiosqlite would leave
         the connection open.
         """
+        self._check()
         reading = asyncio.create_task(self._read(statement, parameters))
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
-        return await asyncio.shield(reading)
+        try:
+            return await asyncio.shield(reading)
+        except DBAPIError as error:
+            await self._judge(error)
+            raise
 
     async def _read(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
         async with self._readers.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
+
+    async def back_up(self, *, now: float, keep: int) -> Path:
+        """As `Backups.make`; whoever is cancelled does not wait for its end."""
+        self._check()
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(self.backups.make, now, keep=keep, stop=stop)
+        except Damaged as damaged:
+            self._note_damage(damaged)
+            raise
+        finally:
+            stop.set()
 
     async def close(self) -> None:
         await self._writer.close()
         await asyncio.gather(*self._reading, return_exceptions=True)
         await self._readers.dispose()
         await asyncio.to_thread(self._engine.dispose)
+
+    # -- damage
+
+    async def last(self) -> NoReturn:
+        """As long as the file is whole; then raises Damaged."""
+        await self._is_damaged.wait()
+        self._check()
+        raise AssertionError
+
+    @property
+    def is_damaged(self) -> bool:
+        return self._damage is not None
+
+    def _check(self) -> None:
+        if self._damage is not None:
+            raise Damaged(str(self._damage))
+
+    async def _judge(self, error: DBAPIError) -> None:
+        """Raises Damaged where the error says so. From then on nothing is written."""
+        if not is_damage(error.orig):
+            return
+        self._writer.halt(error)
+        async with self._judging:
+            if self._damage is None:
+                self._note_damage(await asyncio.to_thread(self.backups.damaged, str(error.orig)))
+        self._check()
+
+    def _note_damage(self, damaged: Damaged) -> None:
+        self._damage = damaged
+        self._writer.halt(damaged)
+        self._is_damaged.set()
 
 
 def path_of(url: str) -> Path:
@@ -115,9 +192,9 @@ def _url(path: Path, driver: str) -> URL:
 # -- starting
 
 
-def _prepare(path: Path, wait_for_lock: float, min_free: int) -> None:
+def _prepare(path: Path, backups: Backups, wait_for_lock: float, min_free: int) -> None:
     """The folder, room on the disk, and a file in write-ahead mode: readers never wait for writers."""
-    with _explained(path):
+    with _explained(path, backups):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
@@ -125,8 +202,23 @@ def _prepare(path: Path, wait_for_lock: float, min_free: int) -> None:
         if free < min_free:
             left = f"{free // 2**20} MB left"
             raise CannotStart(f"The disk of {path} is full ({left}). Make room, or move it to another disk.")
+        _check_before_opening(path, backups)
         if _write_ahead(path, wait_for_lock) != "wal":
             raise CannotStart(f"{path} can't be used in write-ahead mode. Put it on a local disk.")
+
+
+def _check_before_opening(path: Path, backups: Backups) -> None:
+    """What SQLite would take for a new database, or for the end of a log, and so make true."""
+    if not (path.exists() and path.stat().st_size) and backups.all():
+        raise backups.damaged("it is empty" if path.exists() else "it is gone")
+    if fault := log_fault_of(path):
+        raise backups.damaged(fault)
+
+
+def _read_through(path: Path, backups: Backups) -> None:
+    with _explained(path, backups):
+        if fault := fault_of(path):
+            raise backups.damaged(fault)
 
 
 def _write_ahead(path: Path, wait_for_lock: float) -> str:
@@ -146,33 +238,35 @@ def _write_ahead(path: Path, wait_for_lock: float) -> str:
             time.sleep(PAUSE)
 
 
-def _migrate(engine: Engine, path: Path) -> None:
-    with _explained(path), engine.begin() as connection:
+def _migrate(engine: Engine, path: Path, backups: Backups) -> None:
+    with _explained(path, backups), engine.begin() as connection:
         migrations.upgrade(connection)
+        if missing := set(metadata.tables) - set(inspect(connection).get_table_names()):
+            raise backups.damaged(f"it has no table {', '.join(sorted(missing))}")
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, backups: Backups) -> Iterator[None]:
     """What keeps the database from opening, in words for the owner."""
     try:
         yield
     except migrations.NotOurs as error:
         raise CannotStart(f"The database {path} {error}") from None
     except DBAPIError as error:
-        raise CannotStart(_explain(path, error.orig)) from error
+        raise _explain(path, backups, error.orig) from error
     except (sqlite3.Error, OSError) as error:
-        raise CannotStart(_explain(path, error)) from error
+        raise _explain(path, backups, error) from error
 
 
-def _explain(path: Path, error: BaseException | None) -> str:
+def _explain(path: Path, backups: Backups, error: BaseException | None) -> CannotStart:
+    return backups.damaged(str(error)) if is_damage(error) else CannotStart(_reason(path, error))
+
+
+def _reason(path: Path, error: BaseException | None) -> str:
     if isinstance(error, OSError):
         why = error.strerror or error
         return f"The folder {path.parent} can't be used: {why}. Make it writable, or change [store] url."
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return (
-                f"{path} is no database, or is damaged. Restore a backup, or give [store] url another file."
-            )
         case sqlite3.SQLITE_FULL:
             return f"The disk of {path} is full. Make room, or move it to another disk."
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sqlalchemy import Connection, Update
 
@@ -27,6 +28,7 @@ from bot.jobs import (
     State,
 )
 from bot.store import queries
+from bot.store.backups import Backups
 from bot.store.chat import Chat
 from bot.store.installs import Installs
 from bot.store.lock import FileLock
@@ -35,6 +37,9 @@ from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, 
 
 CHUNK = 500
 """Rows that one statement of a longer work touches."""
+
+READ_THROUGH = 256 * 2**20
+"""Bytes of a database that is read through at each start; a larger one only after its last holder died."""
 
 CLAIMABLE = frozenset({State.SUBMITTING, State.RUNNING, State.FETCHING, State.DELIVERING})
 UNTIL_OUTCOME = frozenset({State.QUEUED, State.SUBMITTING, State.RUNNING, State.FETCHING})
@@ -49,26 +54,62 @@ class Store:
     def __init__(self, database: Sqlite, lock: FileLock) -> None:
         self._database = database
         self._lock = lock
+        self.backups = database.backups
         self.chat = Chat(database)
         self.installs = Installs(database)
 
     @classmethod
-    async def open(cls, url: str, *, wait_for_lock: float = 10, min_free: int = 16 * 2**20) -> Self:
+    async def open(
+        cls,
+        url: str,
+        *,
+        works: bool = False,
+        backup_folder: Path | None = None,
+        wait_for_lock: float = 10,
+        min_free: int = 16 * 2**20,
+    ) -> Self:
         """Open "sqlite:///path", make what is missing, bring its tables up to date.
 
+        What `works` takes the lock where it is free, and then reads through the database first.
         `wait_for_lock`: seconds to wait for another process's write. `min_free`: bytes that the disk must
-        have left. CannotStart where it isn't usable.
+        have left. CannotStart where it isn't usable, Damaged where it can't be trusted.
         """
         path = path_of(url)
-        database = await Sqlite.open(path, wait_for_lock=wait_for_lock, min_free=min_free)
-        return cls(database, FileLock(path.with_name(path.name + ".lock")))
+        lock = lock_of(path)
+
+        def read_through() -> bool:
+            return works and lock.take() and (lock.was_left or path.stat().st_size <= READ_THROUGH)
+
+        try:
+            database = await Sqlite.open(
+                path,
+                wait_for_lock=wait_for_lock,
+                min_free=min_free,
+                backups=Backups(path, backup_folder, min_free=min_free),
+                read_through=read_through,
+            )
+        except BaseException:
+            lock.free(cleanly=False)
+            raise
+        return cls(database, lock)
 
     async def close(self) -> None:
         """Finish what was asked for, then let everything go."""
         try:
             await self._database.close()
         finally:
-            self._lock.free()
+            self._lock.free(cleanly=not self._database.is_damaged)
+
+    async def back_up(self, *, now: float, keep: int) -> Path:
+        """A new backup, made while others read and write; all but the newest `keep` go, where that isn't 0.
+
+        NotBackedUp where it can't be made, Damaged where the database turns out to be.
+        """
+        return await self._database.back_up(now=now, keep=keep)
+
+    async def last(self) -> NoReturn:
+        """As long as the database can be trusted; then raises Damaged, as all else does then."""
+        await self._database.last()
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,12 +198,12 @@ class Store:
         """SUBMITTING -> QUEUED: certainly not taken. `code` says what it waits for.
 
         With `provider`, that one shall have it, and its failures count anew. Where a cancel was asked for in
-        the meantime, it is honoured in the same transaction.
+        the meantime, it is honoured in the same transaction: it stays held.
         """
         values = {"due_at": due_at, "tries": job.tries + 1, "code": code, "facts": dict(facts or {})}
         if provider is not None:
             values |= {"provider": provider, "tries": 0}
-        move = _move_of(job, {State.SUBMITTING}, State.QUEUED, lease_until=None, **values)
+        move = _move_of(job, {State.SUBMITTING}, State.QUEUED, **values)
         return await self._database.write(partial(_requeue, move))
 
     async def rerouted(self, job: Job, provider: str, *, due_at: float, code: str | None) -> Job:
@@ -293,10 +334,14 @@ class Store:
 
     async def redirected(self, job: Job, place: Place, *, now: float) -> Job:
         """Same state, DELIVERING: its place won't take it, this one may. Stays held."""
-        return await self._move(job, {State.DELIVERING}, None, place=place, posted=None, due_at=now, tries=0)
+        doubt = {"restored": True} if job.posted and "restored" in job.posted else None
+        return await self._move(job, {State.DELIVERING}, None, place=place, posted=doubt, due_at=now, tries=0)
 
     async def redeliver(self, job_id: JobId, place: Place, now: float) -> Job:
-        """UNDELIVERED -> DELIVERING: somebody wants it posted after all. Stale where it isn't undelivered."""
+        """UNDELIVERED -> DELIVERING: somebody wants it posted after all.
+
+        Stale where it isn't undelivered, or there is nothing to post as somebody removed it.
+        """
         values = {
             "the_id": job_id,
             "state": State.DELIVERING.value,
@@ -413,6 +458,11 @@ class Store:
         return [job_of(row) for row in await self._database.read(statement, **parameters)]
 
 
+def lock_of(database: Path) -> FileLock:
+    """Held by the one process that runs the engine over a database."""
+    return FileLock(database.with_name(database.name + ".lock"))
+
+
 # -- moves
 
 
@@ -485,7 +535,7 @@ def _start(values: Mapping[str, Json], at_once: int, limit: int, connection: Con
 
 
 def _requeue(move: Mapping[str, Json], connection: Connection) -> Job:
-    job = _moved(queries.move(), move, connection)
+    job = _moved(queries.requeue(), move, connection)
     if job.cancel_requested is None:
         return job
     return _moved(queries.cancel_in_queue(), _cancel(job.id, job.cancel_requested, job.due_at), connection)

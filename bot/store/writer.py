@@ -23,11 +23,13 @@ class Writer:
     """The only one that writes. Nobody gets an answer before the commit that makes it true.
 
     A batch runs in a thread of its own, in one go: an asynchronous driver changes threads several times for
-    each statement, which costs ten times as much.
+    each statement, which costs ten times as much. After an error that `is_fatal` nothing is written any more.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, is_fatal: Callable[[Exception], bool]) -> None:
         self._engine = engine
+        self._is_fatal = is_fatal
+        self._fatal: Exception | None = None
         self._waiting: asyncio.Queue[tuple[Request[Any], asyncio.Future[Any]] | None] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._task = asyncio.create_task(self._drain())
@@ -40,6 +42,10 @@ class Writer:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((request, answer))
         return await answer
+
+    def halt(self, error: Exception) -> None:
+        """Write nothing more: this is what everybody is told, also who waits."""
+        self._fatal = self._fatal or error
 
     async def close(self) -> None:
         """Finish what waits, then take no more."""
@@ -76,8 +82,28 @@ class Writer:
 
     def _commit(self, requests: list[Request[Any]]) -> list[Any]:
         """One transaction, in the writer's thread. What this raises has undone all of them."""
-        with self._engine.begin() as connection, closing(connection.connection.cursor()) as cursor:
-            return [_alone(connection, cursor, request) for request in requests]
+        if self._fatal:
+            raise self._fatal
+        try:
+            with self._engine.begin() as connection, closing(connection.connection.cursor()) as cursor:
+                return [self._alone(connection, cursor, request) for request in requests]
+        except Exception as error:
+            if self._is_fatal(error):
+                self.halt(error)
+            raise
+
+    def _alone(self, connection: Connection, cursor: DBAPICursor, request: Request[Any]) -> Any:
+        """Run a request so that its failure undoes nobody else's work. The bare cursor is quick."""
+        cursor.execute("SAVEPOINT request")
+        try:
+            result = request(connection)
+        except Exception as error:
+            if self._is_fatal(error) or not connection.connection.in_transaction:
+                raise  # the fault has ended the whole transaction, and all of the batch with it
+            cursor.execute("ROLLBACK TO SAVEPOINT request")
+            result = _Raised(error)
+        cursor.execute("RELEASE SAVEPOINT request")
+        return result
 
 
 class _Raised:
@@ -87,19 +113,6 @@ class _Raised:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
-
-
-def _alone(connection: Connection, cursor: DBAPICursor, request: Request[Any]) -> Any:
-    """Run a request so that its failure undoes nobody else's work. The bare cursor is there to be quick."""
-    cursor.execute("SAVEPOINT request")
-    try:
-        result = request(connection)
-    except Exception as error:
-        # Where the fault has ended the whole transaction, this raises and fails the whole batch.
-        cursor.execute("ROLLBACK TO SAVEPOINT request")
-        result = _Raised(error)
-    cursor.execute("RELEASE SAVEPOINT request")
-    return result
 
 
 def _resolve(answer: asyncio.Future[Any], result: Any) -> None:

@@ -39,6 +39,11 @@ def upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
+def is_ours(connection: Connection) -> bool:
+    """Whether this or another version of us made it."""
+    return MigrationContext.configure(connection).get_current_revision() is not None
+
+
 def _check_ours(connection: Connection, present: str | None, known: set[str]) -> None:
     if present is None and inspect(connection).get_table_names():
         raise NotOurs("holds another program's tables. Give [store] url a file of its own.")
