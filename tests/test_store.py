@@ -451,7 +451,7 @@ async def test_looking_up_never_walks_through_all_jobs(tmp_path: Path) -> None:
                 plans.extend(f"{row[3]} <- {statement}" for row in rows)
 
     event.listen(database._engine, "before_cursor_execute", explain)
-    event.listen(database._readers.sync_engine, "before_cursor_execute", explain)
+    event.listen(database._readers, "before_cursor_execute", explain)
     async with Store(database, FileLock(tmp_path / "lock")) as store:
         await store.accept(job("zero"), [WAITING, DAY], NOW)
         current = await bring(store, "one", State.RUNNING)
