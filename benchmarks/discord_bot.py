@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from adapters.compose import installation
 from adapters.discord import schema
 from adapters.discord.rest import Rest, point_discord_py_at
-from adapters.serving import working
+from adapters.serving import settle, working
 from benchmarks.memory import resident
 from bot.catalogue import load
 from bot.config import Access, DiscordSettings, Limits, MediaSettings, ProviderSettings, Settings, StoreSettings
@@ -89,6 +89,7 @@ async def ours(url: str, folder: Path, sandbox: str, at_once: int) -> AsyncItera
         async def counts() -> dict[str, int]:
             return {state.value: count for state, count in (await running.store.counts()).items()}
 
+        settle()
         yield counts
 
 
@@ -115,6 +116,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2)
     given = parser.parse_args()
     structlog.configure(
+        processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

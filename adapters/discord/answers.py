@@ -26,8 +26,8 @@ TOO_LATE = 10062
 ANSWERED = 40060
 DEADLINE = 3.0
 
-CONNECTIONS = 256
-"""At most so many at once: at 0.1 s an answer that is 2,500 a second. A connection for each of a rush of
+CONNECTIONS = 128
+"""At most so many at once: at 0.1 s an answer that is 1,280 a second. A connection for each of a rush of
 commands would cost more, for its handshake, than all the answers.
 """
 
