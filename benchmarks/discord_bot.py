@@ -29,7 +29,15 @@ from adapters.discord.rest import Rest, point_discord_py_at
 from adapters.serving import settle, working
 from benchmarks.memory import resident
 from bot.catalogue import load
-from bot.config import Access, DiscordSettings, Limits, MediaSettings, ProviderSettings, Settings, StoreSettings
+from bot.config import (
+    Access,
+    DiscordSettings,
+    Limits,
+    MediaSettings,
+    ProviderSettings,
+    Settings,
+    StoreSettings,
+)
 
 TOKEN = "a-bot-token"
 MANY = 10**6
@@ -111,7 +119,9 @@ def kept() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="of the played Discord")
-    parser.add_argument("--ours", type=Path, metavar="FOLDER", help="all of ours, which keeps its files there")
+    parser.add_argument(
+        "--ours", type=Path, metavar="FOLDER", help="all of ours, which keeps its files there"
+    )
     parser.add_argument("--sandbox", default="")
     parser.add_argument("--at-once", type=int, default=2)
     given = parser.parse_args()

@@ -32,6 +32,10 @@ link that Discord takes for harmful."""
 LADDER = tuple(size * 2**20 for size in (500, 200, 100, 50, 25, 20, 10, 8, 4, 2, 1))
 """Bytes: what upload limits have been. Which one holds in a place is found by trying."""
 
+BUCKETS_KEPT = 200
+"""Rate limits that are remembered: each thread has one. discord.py keeps them for five minutes, and from 256 on goes
+through all of them for each new one."""
+
 TOKEN_REFUSED = 300.0
 """Seconds until the next try where the token isn't taken: only the owner can mend that."""
 
@@ -57,6 +61,7 @@ class Rest:
         self._token = token
         self._client: discord.Client | None = None
         self._login = asyncio.Lock()
+        self._tidy_from = BUCKETS_KEPT
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -167,6 +172,19 @@ class Rest:
                 return await client.http.request(route, **more)
             except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise translated(error, largest) from error
+            finally:
+                self._tidy(client)
+
+    def _tidy(self, client: discord.Client) -> None:
+        """Forget rate limits whose time is over and that nobody waits for: a new one says the same."""
+        buckets = client.http._buckets
+        if len(buckets) < self._tidy_from:
+            return
+        now = asyncio.get_running_loop().time()
+        for key, bucket in list(buckets.items()):
+            if not bucket.outgoing and not bucket._pending_requests and (bucket.expires or 0.0) < now:
+                del buckets[key]
+        self._tidy_from = max(BUCKETS_KEPT, 2 * len(buckets))
 
     async def _logged_in(self) -> discord.Client:
         async with self._login:
