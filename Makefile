@@ -3,6 +3,7 @@
 # make test    run the tests
 # make check   style, types, borders between the parts, then the tests
 # make bench   measure it
+# make bench-discord  how soon commands on Discord are acknowledged, and what memory stays
 # make format  bring the code into its style
 
 VENV := .venv
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTHONS := python3.13 python3.12 python3.11 python3
 CODE := bot adapters tests benchmarks
 
-.PHONY: demo setup test check bench format
+.PHONY: demo setup test check bench bench-discord format
 
 demo: $(VENV)/.runtime
 	@$(BIN)/threadreel demo
@@ -30,6 +31,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run
+
+bench-discord: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.discord
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix $(CODE)

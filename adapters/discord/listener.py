@@ -41,8 +41,8 @@ OF_THREADS = (
     "THREAD_MEMBER_UPDATE",
     "THREAD_MEMBERS_UPDATE",
 )
-"""Events that aren't heard: discord.py would keep every thread that a result hangs in. An interaction brings its
-own."""
+"""Events that aren't heard: discord.py would keep every thread that a result hangs in. An interaction
+brings its own."""
 
 Handle = Callable[["discord.Interaction[Any]"], Awaitable[None]]
 

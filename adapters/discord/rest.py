@@ -33,8 +33,8 @@ LADDER = tuple(size * 2**20 for size in (500, 200, 100, 50, 25, 20, 10, 8, 4, 2,
 """Bytes: what upload limits have been. Which one holds in a place is found by trying."""
 
 BUCKETS_KEPT = 200
-"""Rate limits that are remembered: each thread has one. discord.py keeps them for five minutes, and from 256 on goes
-through all of them for each new one."""
+"""Rate limits that are remembered: each thread has one. discord.py keeps them for five minutes, and from 256
+on goes through all of them for each new one."""
 
 TOKEN_REFUSED = 300.0
 """Seconds until the next try where the token isn't taken: only the owner can mend that."""
