@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import platform
 import statistics
 import sys
@@ -159,6 +160,7 @@ async def acknowledged(kind: Kind, load: Load, pace: float) -> dict[str, Any]:
         box(*NEVER_ENDS) as sandbox,
         played(pace) as server,
     ):
+        busy = os.getloadavg()[0]
         places = await crowd(server)
         async with listening(kind, server, sandbox, at_once=2) as bot:
             warm = Load(min(100, load.commands), 100)
@@ -169,7 +171,7 @@ async def acknowledged(kind: Kind, load: Load, pace: float) -> dict[str, Any]:
             if kind == "ours":
                 answered = sum(one is not None for one in seconds)
                 await bot.until("any", warm.commands + answered)
-            return _figures(seconds, at_acks - before)
+            return {**_figures(seconds, at_acks - before), "busy": busy}
 
 
 def _figures(seconds: list[float | None], cpu: float) -> dict[str, Any]:
@@ -264,6 +266,7 @@ def _show_load(row: dict[str, Any], table: Table) -> None:
         ("max", "ms to acknowledge, longest", 1000),
         ("late", "% over three seconds", 100),
         ("cpu_ms", "CPU ms a command", 1),
+        ("busy", "load average before it", 1),
     ):
         mine, theirs = row["ours"][key], row["bare"][key]
         ratio = f"{mine / theirs:.2f}" if theirs else ""
