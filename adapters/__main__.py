@@ -20,6 +20,8 @@ from rich.console import Console
 from adapters import doctor as doctor_checks
 from adapters import logs, words
 from adapters.compose import Installation, address_note, client_of, demo_settings, installation
+from adapters.discord import doctor as discord_doctor
+from adapters.findings import Finding
 from adapters.serving import serve_until_stopped, working
 from adapters.terminal import Screen, jobs_table, misread
 from adapters.terminal import ask as ask_core
@@ -51,6 +53,8 @@ app = typer.Typer(
 )
 web_app = typer.Typer(help="The page.", no_args_is_help=True)
 app.add_typer(web_app, name="web")
+discord_app = typer.Typer(help="Discord.", no_args_is_help=True)
+app.add_typer(discord_app, name="discord")
 
 ConfigFile = Annotated[
     Path | None,
@@ -218,8 +222,13 @@ def models(command: Annotated[str | None, typer.Argument(help="Tell all about th
 def doctor(config_file: ConfigFile = None) -> None:
     """Check configuration, folders, tokens and model versions, and say how to mend what is wrong."""
     settings = _settings(config_file)
-    findings = _run(settings, doctor_checks.examine(settings, catalogue=load(), client_for=client_of))
-    raise typer.Exit(doctor_checks.report(findings, Console()))
+    catalogue = load()
+
+    async def examining() -> list[Finding]:
+        findings = await doctor_checks.examine(settings, catalogue=catalogue, client_for=client_of)
+        return [*findings, *await discord_doctor.examine(settings, catalogue)]
+
+    raise typer.Exit(doctor_checks.report(_run(settings, examining()), Console()))
 
 
 @web_app.command()
@@ -242,6 +251,19 @@ def login(
 
 async def _login_link(store: Store, address: str, name: str) -> str:
     return f"{address}/login?code={await make_login(store, name=name, now=time.time(), lasts=LOGIN_LASTS)}"
+
+
+@discord_app.command()
+def invite(config_file: ConfigFile = None) -> None:
+    """Print the link that adds the bot to a server, with exactly the permissions that it needs."""
+    settings = _settings(config_file)
+    if settings.discord.token is None:
+        _stop(
+            f"There is no discord.token yet: make a bot at {discord_doctor.PORTAL} and put its token there; "
+            "docs/discord.md goes through it.",
+            MISTAKES,
+        )
+    print(_run(settings, discord_doctor.invitation(settings.discord)))  # noqa: T201
 
 
 # -- what the commands share

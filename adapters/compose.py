@@ -28,13 +28,19 @@ from bot.jobs import State
 from bot.links import Links
 from bot.media import Library, Pool
 from bot.ports import Platform
-from bot.providers import Client, connect
+from bot.providers import Client, connect, manners_of
+from bot.routes import Routes
 from bot.store import Store
 
 NOWHERE = "http://127.0.0.1:9"
 """Stands for the address of a sandbox that another process has started: nothing is asked of it here."""
 
 PORTS = {"http": 80, "https": 443}
+
+DAY = 86_400
+OUTBOX = DAY
+"""Seconds that a result is offered to a place which stumbles, if it is kept so long: after a day without a
+post nobody waits there any more, and the next best place is better than none."""
 
 MEDIA_WORKERS = 2
 """Processes that probe and fit: a long fit must not hold up everybody's probes."""
@@ -120,6 +126,7 @@ async def installation(
                 rules=_rules(settings),
                 free=frozenset(name for name, one in providers.items() if one.kind == "sandbox"),
                 link=links.url_of if links else None,
+                routes=_routes(settings),
                 now=now,
                 rng=rng,
             )
@@ -163,10 +170,11 @@ def _rules(settings: Settings) -> Rules:
         at_once=limits.at_once,
         at_once_per_person=limits.at_once_per_person,
         deadline=limits.deadline_minutes * 60,
+        outbox=min(OUTBOX, settings.media.retention_days * DAY),
     )
 
 
-def _routes(settings: Settings) -> Mapping[str, str]:
+def _routes(settings: Settings) -> Routes:
     """The configured routes; the first provider takes what no route names."""
     first = next(iter(settings.providers), None)
     return {"default": first, **settings.routes} if first else settings.routes
@@ -175,7 +183,13 @@ def _routes(settings: Settings) -> Mapping[str, str]:
 def client_of(name: str, provider: ProviderSettings) -> Client:
     """The client of a provider that has an address."""
     token = provider.token.get_secret_value() if provider.token else SANDBOX_TOKEN
-    return connect(provider.kind, name, provider.base_url, token)
+    manners = manners_of(
+        provider.kind,
+        name,
+        creates_per_minute=provider.creates_per_minute,
+        requests_per_minute=provider.requests_per_minute,
+    )
+    return connect(provider.kind, name, provider.base_url, token, manners=manners)
 
 
 def _links(settings: Settings, now: Callable[[], float]) -> Links | None:

@@ -8,8 +8,6 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from adapters import words
+from adapters.findings import Finding, Level, bad, ok, warn
 from bot.catalogue import Catalogue, Input, Model
 from bot.config import ProviderSettings, Settings
 from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Json
 from bot.media.addresses import is_public
 from bot.providers import Client
+from bot.routes import providers_of
 from bot.store import migrations
 
 AT_ONCE = 4
@@ -35,33 +35,6 @@ AT_ONCE = 4
 
 NOBODYS = "threadreel-doctor"
 """The id of no prediction: asking for it tries an API that has nothing cheaper."""
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at, how it is, and what would mend it (empty where nothing is to mend)."""
-
-    level: Level
-    what: str
-    remedy: str = ""
-
-
-def _ok(what: str) -> Finding:
-    return Finding(Level.OK, what)
-
-
-def _warn(what: str, remedy: str) -> Finding:
-    return Finding(Level.WARN, what, remedy)
-
-
-def _bad(what: str, remedy: str) -> Finding:
-    return Finding(Level.BAD, what, remedy)
 
 
 async def examine(
@@ -76,7 +49,7 @@ async def examine(
     `client_for` makes a client of each provider that has an address. `free_bytes`: room on a folder's disk.
     """
     database = Path(settings.store.url.removeprefix("sqlite:///"))
-    findings = [_ok(f"configuration: {len(settings.providers)} provider(s), {len(catalogue)} commands")]
+    findings = [ok(f"configuration: {len(settings.providers)} provider(s), {len(catalogue)} commands")]
     findings += await asyncio.to_thread(
         _folder, "[media] folder", settings.media.folder, settings, free_bytes
     )
@@ -111,19 +84,19 @@ def _folder(
         with tempfile.TemporaryFile(dir=there):
             free = free_bytes(there)
     except OSError as error:
-        yield _bad(
+        yield bad(
             f"{what}: {folder} can't be written: {error.strerror}", f"Make {there} writable, or change {what}"
         )
         return
     left = f"{words.size(free)} free"
     if free < settings.media.max_bytes:
-        yield _bad(
+        yield bad(
             f"{what}: the disk of {folder} is nearly full, {left}", "Make room, or move it to another disk"
         )
     elif free < 10 * settings.media.max_bytes:
-        yield _warn(f"{what}: {folder} is writable, but there is little room: {left}", "Make room soon")
+        yield warn(f"{what}: {folder} is writable, but there is little room: {left}", "Make room soon")
     else:
-        yield _ok(f"{what}: {folder} is writable, {left}")
+        yield ok(f"{what}: {folder} is writable, {left}")
 
 
 def _store(database: Path, settings: Settings, free_bytes: Callable[[Path], int]) -> list[Finding]:
@@ -135,7 +108,7 @@ def _store(database: Path, settings: Settings, free_bytes: Callable[[Path], int]
 def _database(path: Path) -> Finding:
     """Its version, without touching it: where an upgrade is due it would have to write, and mustn't."""
     if not path.exists():
-        return _ok(f"database: {path} will be made at the first start")
+        return ok(f"database: {path} will be made at the first start")
     try:
         with closing(
             sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, check_same_thread=False)
@@ -145,27 +118,27 @@ def _database(path: Path) -> Finding:
             with engine.connect() as connection:
                 migrations.upgrade(connection)
     except migrations.NotOurs as error:
-        return _bad(f"database: {path} {error}", "")
+        return bad(f"database: {path} {error}", "")
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
-            return _ok(f"database: {path} is of an older version; the next start brings it up to date")
-        return _bad(
+            return ok(f"database: {path} is of an older version; the next start brings it up to date")
+        return bad(
             f"database: {path} can't be used: {cause}", "Restore a backup, or give [store] url another file"
         )
-    return _ok(f"database: {path} is up to date")
+    return ok(f"database: {path} is up to date")
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
     public = settings.http.public_url
     gateways = [name for name, provider in settings.providers.items() if provider.kind == "gateway"]
     if public is None and gateways:
-        yield _warn(
+        yield warn(
             f"[http] public_url is not set: {', '.join(gateways)} can't be given files over 256 kB",
             "Set it to the address that the world reaches this installation by",
         )
     elif public and urlsplit(public).scheme != "https":
-        yield _warn(f"[http] public_url {public} is not encrypted", "Put a proxy with HTTPS before it")
+        yield warn(f"[http] public_url {public} is not encrypted", "Put a proxy with HTTPS before it")
 
 
 def _private_addresses(settings: Settings) -> Iterator[Finding]:
@@ -176,7 +149,7 @@ def _private_addresses(settings: Settings) -> Iterator[Finding]:
             continue
         host = _private_host(provider.base_url)
         if host and host not in allowed:
-            yield _warn(
+            yield warn(
                 f"{name}: {host} is a private address, which files are not fetched from",
                 f'If it keeps its results there, add "{host}" to [media] private_hosts',
             )
@@ -199,9 +172,9 @@ def _private_host(address: str) -> str | None:
 
 
 def _models_of(name: str, settings: Settings, catalogue: Catalogue) -> list[Model]:
-    """The models that this provider runs."""
-    default = settings.routes.get("default", next(iter(settings.providers)))
-    return [model for model in catalogue if settings.routes.get(model.command, default) == name]
+    """The models that this provider runs, be it in another one's place."""
+    routes = {"default": next(iter(settings.providers)), **settings.routes}
+    return [model for model in catalogue if name in providers_of(routes, model.command)]
 
 
 async def _provider(
@@ -211,7 +184,7 @@ async def _provider(
     client_for: Callable[[str, ProviderSettings], Client],
 ) -> list[Finding]:
     if provider.base_url is None:
-        return [_ok(f"{name}: a sandbox that is started with the bot")]
+        return [ok(f"{name}: a sandbox that is started with the bot")]
     async with client_for(name, provider) as client:
         reached = await _reach(name, client)
         if reached.level is Level.BAD or not client.can.schema:
@@ -229,35 +202,35 @@ async def _reach(name: str, client: Client) -> Finding:
     try:
         if client.can.account:
             account = await client.account()
-            return _ok(f"{name}: reached, as {words.clean(account.get('username', 'somebody'))}")
+            return ok(f"{name}: reached, as {words.clean(account.get('username', 'somebody'))}")
         await client.get(NOBODYS)
     except ProviderRefused as error:
         if error.code == "not_found":
             # As it should: nobody's prediction. Its words tell people whether it is the API that says so.
-            return _ok(f"{name}: reached at {client.base_url}, which says: {error.detail}")
+            return ok(f"{name}: reached at {client.base_url}, which says: {error.detail}")
         return _refused(name, error)
     except (TryLater, LostAnswer) as error:
-        return _bad(
+        return bad(
             f"{name}: {client.base_url} can't be reached: {error}", "Check base_url, the network and a proxy"
         )
     except NotAPrediction as error:
         remedy = "Check base_url: everything of the address before /v1"
-        return _bad(f"{name}: {client.base_url} answers, but not as this API does: {error.detail}", remedy)
-    return _ok(f"{name}: reached at {client.base_url}")
+        return bad(f"{name}: {client.base_url} answers, but not as this API does: {error.detail}", remedy)
+    return ok(f"{name}: reached at {client.base_url}")
 
 
 def _refused(name: str, error: ProviderRefused) -> Finding:
     match error.code:
         case "unauthenticated":
-            return _bad(f"{name}: doesn't accept the token", f"Put a new one under providers.{name}.token")
+            return bad(f"{name}: doesn't accept the token", f"Put a new one under providers.{name}.token")
         case "forbidden":
-            return _bad(
+            return bad(
                 f"{name}: the token isn't allowed to: {error.detail}", "Give it the rights, or take another"
             )
         case "no_credit":
-            return _bad(f"{name}: the account has no credit left", "Top it up")
+            return bad(f"{name}: the account has no credit left", "Top it up")
         case _:
-            return _warn(f"{name}: refused to tell: {error}", "Check base_url and the provider's status page")
+            return warn(f"{name}: refused to tell: {error}", "Check base_url and the provider's status page")
 
 
 # -- pinned versions
@@ -269,21 +242,21 @@ async def _model(name: str, client: Client, model: Model) -> Finding:
         document = await client.schema(model)
     except ProviderRefused as error:
         if error.code != "not_found":
-            return _warn(f"{what}: refused to tell: {error}", "Try again later")
+            return warn(f"{what}: refused to tell: {error}", "Try again later")
         version = f"version {model.version[:12]}" if model.version else "the model"
-        return _bad(
+        return bad(
             f"{what}: {version} isn't there",
             f"Route {model.command} to another provider, or update Threadreel",
         )
     except (TryLater, LostAnswer, NotAPrediction) as error:
-        return _warn(f"{what}: could not be looked at: {error}", "Try again later")
+        return warn(f"{what}: could not be looked at: {error}", "Try again later")
     inputs = _input_schema(document)
     if not inputs:
-        return _warn(f"{what}: shows no schema to compare with", "Nothing to do; an order will tell")
+        return warn(f"{what}: shows no schema to compare with", "Nothing to do; an order will tell")
     differences = list(_differences(model, document, inputs))
     if differences:
-        return _warn(f"{what}: differs from the catalogue: {'; '.join(differences)}", "Update Threadreel")
-    return _ok(f"{what}: as in the catalogue")
+        return warn(f"{what}: differs from the catalogue: {'; '.join(differences)}", "Update Threadreel")
+    return ok(f"{what}: as in the catalogue")
 
 
 def _input_schema(document: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -17,9 +17,6 @@ from bot.housekeeping import keep_tidy
 from bot.http import Site, make_app, serve, signed_files
 from bot.ports import Core, Platform
 
-GRACE = 10.0
-"""Seconds that steps under way have to finish once it is told to stop."""
-
 Greet = Callable[[Installation, str], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -85,7 +82,7 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
         yield engine
         running.core.close()
         if not engine.done():
-            await running.engine.stop(GRACE)
+            await running.engine.stop(running.settings.limits.stop_seconds)
     finally:
         for task in (engine, *others):
             task.cancel()

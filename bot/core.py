@@ -15,6 +15,7 @@ from bot.errors import BadMedia, BadOrder, Problem, Refused, Stale, TryLater
 from bot.jobs import Actor, FileRef, Job, JobId, Json, Order, Place, Posted, State
 from bot.ports import Limit, Look, Submitted
 from bot.providers import Capabilities
+from bot.routes import Routes, providers_of
 
 if TYPE_CHECKING:
     from bot.media import Library
@@ -55,13 +56,13 @@ class Studio:
         worker: Worker,
         *,
         rules: policy.Rules,
-        routes: Mapping[str, str],
+        routes: Routes,
         providers: Mapping[str, Capabilities],
         public: bool,
         now: Callable[[], float],
         rng: random.Random,
     ) -> None:
-        """`routes`: command or "default" -> provider. `public`: providers can fetch our files by a link."""
+        """`routes`: who runs which command. `public`: providers can fetch our files by a link."""
         self._store = store
         self._library = library
         self._catalogue = catalogue
@@ -252,10 +253,10 @@ class Studio:
             raise Refused("server_not_allowed", server=actor.server)
 
     def _provider_of(self, model: Model) -> str:
-        name = self._routes.get(model.command) or self._routes.get("default")
-        if name is None or name not in self._providers:
+        there = [name for name in providers_of(self._routes, model.command) if name in self._providers]
+        if not there:
             raise Refused("no_provider", model=model.command)
-        return name
+        return there[0]
 
     def _with_seed(self, model: Model, inputs: dict[str, Json]) -> dict[str, Json]:
         """A seed of our own where none was given, so that everybody can see and repeat it."""

@@ -104,10 +104,33 @@ class Budget:
         self._left = burst
         self._at = now
 
+    def room(self, now: float) -> int:
+        """Requests that may be sent at once."""
+        self._refill(now)
+        return max(0, math.floor(self._left))
+
     def take(self, now: float) -> float:
         """Spend one request; returns the seconds to wait before it may be sent."""
+        self._refill(now)
+        self._left -= 1
+        return max(0.0, -self._left / self._rate)
+
+    def at_most(self, left: float, now: float) -> None:
+        """Somebody who counts better knows of no more than that."""
+        self._refill(now)
+        self._left = min(self._left, left)
+
+    def _refill(self, now: float) -> None:
         elapsed = max(0.0, now - self._at)  # a clock may be set back
         self._left = min(self._burst, self._left + elapsed * self._rate)
         self._at = now
-        self._left -= 1
-        return max(0.0, -self._left / self._rate)
+
+
+def per_minute(limit: int, now: float = 0.0) -> Budget:
+    """No more than `limit` requests in any minute, wherever it begins: so it holds however a server counts.
+
+    A full bucket lets its burst and a minute's refill through: a tenth of the limit and nine tenths. Of fewer
+    than two a minute one may always be sent.
+    """
+    burst = max(1.0, limit / 10)
+    return Budget(max(limit - burst, limit / 2) / 60, burst, now)

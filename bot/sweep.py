@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
 from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Job, JobId
-from bot.pacing import Budget, Durations, Pace, next_look
+from bot.pacing import Durations, Pace, next_look
 from bot.providers import Client, Prediction, Status, parse_progress
 
 PAGE = 100
@@ -30,7 +29,6 @@ SHORTEST_NAP = 0.05
 """Between two turns, in seconds, so that what falls due one after the other is looked at together."""
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 
 def time_taken(prediction: Prediction) -> float | None:
@@ -53,6 +51,7 @@ class Watched:
         "logs_at",
         "look_at",
         "missing",
+        "several",
         "since",
         "started_at",
     )
@@ -63,6 +62,7 @@ class Watched:
         self.since = job.submitted_at or now
         self.started_at = job.started_at
         self.fraction = job.progress
+        self.several = False
         self.look_at = now
         self.logs_at = now
         self.garbage = 0
@@ -70,9 +70,10 @@ class Watched:
         self.cancelling = False
         self.cancel_at = now
 
-
-TOLD_AFTER = 3.0
-"""Seconds without an answer after which it is more than a hiccup."""
+    @property
+    def shown(self) -> float | None:
+        """The share that is done, None where nobody knows."""
+        return None if self.several else self.fraction
 
 
 class Finder(Protocol):
@@ -87,10 +88,7 @@ class Finder(Protocol):
 
 
 class Sweep:
-    """Follows the predictions of one provider.
-
-    `requests_per_second` is what it may spend on looking, in all. Times in seconds.
-    """
+    """Follows the predictions of one provider, as the client's manners allow. Times in seconds."""
 
     def __init__(
         self,
@@ -100,9 +98,7 @@ class Sweep:
         *,
         pace: Pace,
         deadline: float,
-        requests_per_second: float,
         now: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._finder = finder
@@ -110,12 +106,9 @@ class Sweep:
         self._pace = pace
         self._deadline = deadline
         self._now = now
-        self._sleep = sleep
-        self._budget = Budget(requests_per_second, requests_per_second, now())
         self._watched: dict[str, Watched] = {}
         self._by_job: dict[JobId, str] = {}
         self._something = asyncio.Event()
-        self._down_since: float | None = None
         self._told = False
 
     def __len__(self) -> int:
@@ -179,9 +172,8 @@ class Sweep:
                 due = await self._paged(due)
             await self._look_at_each(due)
         except TryLater as error:
-            self._is_down(error, error.retry_after, due)
-        else:
-            self._is_up()
+            self._put_off(due, error.retry_after)
+        self._tell_whether_it_is_there()
         self._give_up_overdue()
 
     def _pages(self) -> int:
@@ -204,7 +196,7 @@ class Sweep:
         oldest = min(w.since for w in self._watched.values()) - 60
         cursor: str | None = None
         while missing:
-            page = await self._spend(partial(self._client.list, created_after=oldest, cursor=cursor))
+            page = await self._client.list(created_after=oldest, cursor=cursor)
             for prediction in page.predictions:
                 missing.pop(prediction.id, None)
                 if watched := self._watched.get(prediction.id):
@@ -231,7 +223,7 @@ class Sweep:
 
     async def _look(self, watched: Watched, trouble: list[TryLater]) -> None:
         try:
-            found = await self._spend(partial(self._client.get, watched.id))
+            found = await self._client.get(watched.id)
         except TryLater as error:
             trouble.append(error)
         except ProviderRefused as error:
@@ -241,11 +233,6 @@ class Sweep:
         else:
             watched.logs_at = self._now()
             self._observe(watched, found)
-
-    async def _spend(self, request: Callable[[], Awaitable[T]]) -> T:
-        if wait := self._budget.take(self._now()):
-            await self._sleep(wait)
-        return await request()
 
     # -- what was found
 
@@ -263,16 +250,17 @@ class Sweep:
         watched.look_at = self._now() + self._wait(watched)
 
     def _note_progress(self, watched: Watched, prediction: Prediction) -> None:
-        """Tell progress when there is some; never backwards, as a second bar would have it."""
-        fraction = parse_progress(prediction.logs) if prediction.logs else None
-        further = fraction is not None and fraction > (watched.fraction or 0)
+        """Tell progress when there is some; never backwards."""
+        before = watched.shown
+        if prediction.logs and (fraction := parse_progress(prediction.logs)) is not None:
+            # A bar that begins anew: nobody knows how many more will come, so no share is shown.
+            watched.several = fraction < (watched.fraction or 0)
+            watched.fraction = max(fraction, watched.fraction or 0)
         started = watched.started_at is None and prediction.status is not Status.STARTING
         if started:
             watched.started_at = prediction.started_at or self._now()
-        if further:
-            watched.fraction = fraction
-        if further or started:
-            self._finder.moved_on(watched.job, watched.fraction, watched.started_at)
+        if started or watched.shown != before:
+            self._finder.moved_on(watched.job, watched.shown, watched.started_at)
 
     def _learn(self, watched: Watched, prediction: Prediction) -> None:
         if prediction.status is Status.SUCCEEDED and (took := time_taken(prediction)) is not None:
@@ -312,7 +300,7 @@ class Sweep:
         for watched in wanted:
             watched.cancel_at = self._now() + self._pace.longest
             try:
-                prediction = await self._spend(partial(self._client.cancel, watched.id))
+                prediction = await self._client.cancel(watched.id)
             except (TryLater, LostAnswer) as error:
                 wait = error.retry_after if isinstance(error, TryLater) else None
                 watched.cancel_at = self._now() + (wait or self._pace.longest)
@@ -334,33 +322,20 @@ class Sweep:
 
     # -- the provider comes and goes
 
-    def _is_down(self, error: Exception, retry_after: float | None, due: Iterable[Watched]) -> None:
-        """Log it once, and once it lasts tell everybody; all wait as long as it asks for."""
-        now = self._now()
-        if self._down_since is None:
-            self._down_since = now
-            log.warning(
-                "The provider does not answer",
-                action="provider_down",
-                provider=self._client.name,
-                why=str(error),
-            )
-        elif not self._told and now - self._down_since > TOLD_AFTER:
-            self._told = True
-            for watched in self._watched.values():
-                self._finder.out_of_reach(watched.job)
-        wait = retry_after if retry_after is not None else self._pace.longest
+    def _put_off(self, due: Iterable[Watched], retry_after: float | None) -> None:
+        """All wait as long as it asks for."""
+        again = self._now() + (self._pace.longest if retry_after is None else retry_after)
         for watched in due:
-            watched.look_at = max(watched.look_at, now + wait)
+            watched.look_at = max(watched.look_at, again)
 
-    def _is_up(self) -> None:
-        if self._down_since is None:
+    def _tell_whether_it_is_there(self) -> None:
+        """Once when it goes, and once when it is back."""
+        down = self._client.manners.others.down
+        if down == self._told:
             return
-        seconds = round(self._now() - self._down_since, 1)
-        log.info(
-            "The provider answers again", action="provider_up", provider=self._client.name, seconds=seconds
-        )
-        if self._told:
-            for watched in self._watched.values():
-                self._finder.moved_on(watched.job, watched.fraction, watched.started_at)
-        self._down_since, self._told = None, False
+        self._told = down
+        for watched in self._watched.values():
+            if down:
+                self._finder.out_of_reach(watched.job)
+            else:
+                self._finder.moved_on(watched.job, watched.shown, watched.started_at)

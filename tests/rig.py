@@ -25,7 +25,7 @@ from bot.links import Links
 from bot.media import Library
 from bot.pacing import Pace
 from bot.ports import Core, Notice, Platform, Post, Ready, Save
-from bot.providers import Client, connect
+from bot.providers import Client, Patience, connect, manners_of
 from bot.sandbox.server import Sandbox, serve
 from bot.sandbox.work import Piece, Report, Work
 from bot.store import Store
@@ -40,10 +40,9 @@ QUICK = Rules(
     tick=0.05,
     pace=Pace(shortest=0.02, longest=0.1, price=0.001),
     card_every=0.02,
-    requests_per_second=10_000,
+    heads_up=0.2,
 )
-
-
+IMPATIENT = Patience(failures=3, apart=0.05, first=0.1, most=0.5)
 AMPLE = Limits(per_day=10_000, per_day_per_person=10_000, waiting_per_person=10_000)
 
 
@@ -123,9 +122,15 @@ class Rig:
     also: Callable[[Rig], Any] | None = None
     """Makes one more platform at each start; it listens while the engine runs, and is closed with it."""
     private_hosts: tuple[str, ...] = ()
+    manners: dict[str, Any] = field(default_factory=dict)
+    """What is said of the providers' limits; all are impatient."""
+    second: tuple[str, str] | None = None
+    """Kind and base URL of a provider beside "box", called "spare", that costs money."""
+    routes: dict[str, Any] = field(default_factory=lambda: {"default": "box"})
     store: Store = field(init=False)
     library: Library = field(init=False)
     client: Client = field(init=False)
+    clients: dict[str, Client] = field(init=False)
     engine: Engine = field(init=False)
     core: Studio = field(init=False)
     platform: Any = None
@@ -146,7 +151,11 @@ class Rig:
             Library(self.folder / "media", max_bytes=50_000_000, private_hosts=(host, *self.private_hosts))
         )
         kind: Any = self.kind
-        self.client = await self._stack.enter_async_context(connect(kind, "box", self.base_url, "sandbox"))
+        self.client = await self._connect("box", kind, self.base_url)
+        self.clients = {"box": self.client}
+        if self.second is not None:
+            other: Any = self.second[0]
+            self.clients["spare"] = await self._connect("spare", other, self.second[1])
         platforms: dict[str, Platform] = {"board": self.board}
         if self.also is not None:
             self.platform = self.also(self)
@@ -157,11 +166,12 @@ class Rig:
             self.store,
             self.library,
             catalogue,
-            {"box": self.client},
+            self.clients,
             platforms,
             rules=self.rules,
             free=frozenset({"box"}),
             link=links.url_of if links else None,
+            routes=self.routes,
             now=time.time,
             rng=random.Random(7),
         )
@@ -171,11 +181,17 @@ class Rig:
             catalogue,
             self.engine if engine else Idle(),
             rules=policy.Rules(self.limits, tuple(platforms)),
-            routes={"default": "box"},
-            providers={"box": self.client.can},
+            routes=self.routes,
+            providers={name: client.can for name, client in self.clients.items()},
             public=links is not None,
             now=time.time,
             rng=random.Random(),
+        )
+
+    async def _connect(self, name: str, kind: Any, base_url: str) -> Client:
+        manners = manners_of(kind, name, **({"patience": IMPATIENT} | self.manners))
+        return await self._stack.enter_async_context(
+            connect(kind, name, base_url, "sandbox", manners=manners)
         )
 
     def start(self) -> None:

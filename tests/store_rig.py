@@ -53,8 +53,8 @@ async def accepted(store: Store, name: str = "one", actor: Actor = ANN, **change
     return fresh
 
 
-async def started(store: Store, *, now: float = NOW, lease: float = LEASE, **limits: int) -> list[Job]:
-    most = {"at_once": 100, "at_once_per_person": 100, "limit": 100, **limits}
+async def started(store: Store, *, now: float = NOW, lease: float = LEASE, **limits: Any) -> list[Job]:
+    most: dict[str, Any] = {"at_once": 100, "at_once_per_person": 100, "limit": 100, **limits}
     return await store.start(now=now, lease=lease, **most)
 
 

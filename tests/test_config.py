@@ -54,7 +54,7 @@ def test_the_example_loads_with_everything_in_it_switched_on(file: Path) -> None
 def test_the_example_shows_the_defaults(file: Path) -> None:
     text = (ROOT / "config.example.toml").read_text()
     defaults = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text.partition("[http]")[2])
-    shown = re.sub(r"(?m)^.*(Your|example\.org).*$", "", defaults)
+    shown = re.sub(r"(?m)^.*(Your|example\.org|# no default).*$", "", defaults)
     file.write_text(SANDBOX + "[http]" + shown)
     settings = load(file, {})
     assert settings == Settings(providers={"sandbox": ProviderSettings(kind="sandbox")})
@@ -290,6 +290,33 @@ def test_no_secret_is_shown_in_errors_or_in_repr(file: Path, tmp_path: Path) -> 
     with pytest.raises(ValidationError) as caught:
         ProviderSettings(kind="replicate", token="hush hush")  # type: ignore[arg-type]
     assert "hush" not in str(caught.value)
+
+
+def test_a_route_may_name_several_providers_in_order(file: Path) -> None:
+    file.write_text(
+        SANDBOX + '[providers.gw]\nkind = "gateway"\nbase_url = "https://gw.example"\ntoken = "x"\n'
+        '[routes]\nanimate = ["gw", "sandbox"]\nvideo = "gw"\n'
+    )
+    assert load(file, {}).routes == {"animate": ("gw", "sandbox"), "video": "gw"}
+    environ = {"THREADREEL_ROUTES__ANIMATE": '["sandbox", "gw"]'}
+    assert load(file, environ).routes["animate"] == ("sandbox", "gw")
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        ("[]", "must be the name of a provider, or a list of names"),
+        ("[1]", "must be the name of a provider, or a list of names"),
+        ("7", "must be the name of a provider, or a list of names"),
+        ('["sandbox", "sandbx"]', "leads to a provider that isn't there. Did you mean sandbox?"),
+        ('["sandbox", "sandbox"]', "names a provider twice"),
+    ],
+)
+def test_a_route_that_leads_nowhere_is_told(file: Path, route: str, said: str) -> None:
+    file.write_text(SANDBOX + f"[routes]\nanimate = {route}\n")
+    (line,) = mistakes(file)
+    assert said in line
+    assert "routes.animate" in line
 
 
 def test_settings_made_in_code_are_checked_too() -> None:

@@ -17,7 +17,8 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from rich.console import Console
 
-from adapters.doctor import Finding, Level, examine, report
+from adapters.doctor import examine, report
+from adapters.findings import Finding, Level
 from bot.catalogue import Catalogue, load
 from bot.config import Http, MediaSettings, ProviderSettings, Settings, StoreSettings
 from bot.providers import Client, connect
@@ -89,6 +90,12 @@ async def test_a_sandbox_of_ones_own_needs_no_look(tmp_path: Path) -> None:
 async def test_only_the_models_that_a_provider_runs_are_looked_up(tmp_path: Path, sandbox: Rig) -> None:
     providers = {"first": {"kind": "sandbox"}, **to(sandbox.base_url)}
     findings = await looked_at(settings(tmp_path, providers, routes={"music": "box"}))
+    assert [finding.what.split()[1] for finding in findings if "catalogue" in finding.what] == ["/music"]
+
+
+async def test_who_only_stands_in_is_looked_at_too(tmp_path: Path, sandbox: Rig) -> None:
+    providers = {"first": {"kind": "sandbox"}, **to(sandbox.base_url)}
+    findings = await looked_at(settings(tmp_path, providers, routes={"music": ["first", "box"]}))
     assert [finding.what.split()[1] for finding in findings if "catalogue" in finding.what] == ["/music"]
 
 

@@ -86,10 +86,7 @@ async def test_a_job_says_that_it_waits_for_its_provider(tmp_path: Path) -> None
         assert (await studio.ended(job)).outcome is Outcome.READY
 
 
-async def test_a_running_job_says_that_its_provider_is_out_of_reach(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.sweep.TOLD_AFTER", 0.1)
+async def test_a_running_job_says_that_its_provider_is_out_of_reach(tmp_path: Path) -> None:
     async with rig(tmp_path, sandbox_options={"boot_seconds": 1}) as studio:
         await studio.misbehave(on="get", fault="status", code=503, times=None)
         job = await studio.order()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +133,30 @@ async def test_a_source_that_fails_half_way_leaves_nothing(library: Library, fol
         await library.keep("a.png", failing())
     assert not _files(folder)
     assert not _drafts(folder)
+
+
+async def test_a_cancel_in_the_middle_of_opening_leaves_no_file_open(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that opens the draft goes on when its task is cancelled: nobody closed what it opened."""
+    opening, go_on = threading.Event(), threading.Event()
+    open_file = Path.open
+
+    def slowly(path: Path, *how: Any, **more: Any) -> Any:
+        if path.parent.name == "tmp":
+            opening.set()
+            go_on.wait(5)
+        return open_file(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", slowly)
+    task = asyncio.create_task(library.keep("file", _chunks(b"some bytes")))
+    await asyncio.to_thread(opening.wait, 5)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gc.collect()
+    assert _drafts(folder) == []
 
 
 async def test_a_disk_that_takes_no_more_is_a_matter_for_later(library: Library, folder: Path) -> None:

@@ -234,6 +234,22 @@ async def test_a_create_sends_the_model_and_its_inputs_once(api: Api, client: Cl
     }
 
 
+@pytest.mark.parametrize(
+    ("seconds", "header"), [(3600, "3600s"), (90.2, "91s"), (0.5, "5s"), (10**9, "86400s"), (None, None)]
+)
+async def test_a_create_says_when_it_is_to_be_stopped_in_what_bounds_the_api_takes(
+    api: Api, client: Client, seconds: float | None, header: str | None
+) -> None:
+    await client.create(MODEL, INPUTS, cancel_after=seconds)
+    assert api.seen[-1].headers.get("cancel-after") == header
+
+
+async def test_a_gateway_is_not_told_when_to_stop(api: Api) -> None:
+    async with gateway("cheap", api.url, TOKEN) as client:
+        await client.create(MODEL, INPUTS, cancel_after=60)
+    assert "cancel-after" not in api.seen[-1].headers
+
+
 async def test_a_gateway_is_asked_under_its_own_path_though_urls_point_elsewhere(api: Api) -> None:
     async with gateway("cheap", f"{api.url}/replicate/", TOKEN) as client:
         made = await client.create(MODEL, INPUTS)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.errors import Refused
+from bot.errors import Refused, Stale
 from bot.jobs import (
     OPEN,
     Actor,
@@ -179,6 +179,24 @@ async def test_who_has_fewer_jobs_at_the_provider_goes_first(store: Store) -> No
     order = [[one.id for one in await started(store, limit=1)] for _ in range(4)]
 
     assert order == [["b1"], ["b2"], ["a3"], ["b3"]]
+
+
+async def test_what_is_for_a_closed_provider_stays_as_it_is_and_takes_nobodys_turn(store: Store) -> None:
+    waiting = [await accepted(store, f"wait{n}", created_at=NOW - 9, provider="gone") for n in range(3)]
+    await accepted(store, "mine", created_at=NOW)
+    begun = await started(store, at_once_per_person=1, closed=["gone"])
+    assert [one.id for one in begun] == ["mine"]
+    assert [await present(store, one.id) for one in waiting] == waiting
+
+
+async def test_another_provider_gets_what_waits_unless_it_was_sent_meanwhile(store: Store) -> None:
+    queued = await accepted(store, "one")
+    moved = await store.rerouted(queued, "spare", due_at=NOW, code="other_provider")
+    assert (moved.provider, moved.state, moved.code) == ("spare", State.QUEUED, "other_provider")
+    (sent,) = await started(store)
+    await store.requeue(sent, due_at=NOW)
+    with pytest.raises(Stale):
+        await store.rerouted(moved, "third", due_at=NOW, code=None)
 
 
 async def test_between_equals_the_older_job_goes_first(store: Store) -> None:

@@ -177,6 +177,12 @@ HELD = frozenset({State.SUBMITTING, State.RUNNING, State.FETCHING, State.DELIVER
 BEFORE_OUTCOME = frozenset({State.QUEUED, State.SUBMITTING, State.RUNNING, State.FETCHING})
 
 VERBS = [
+    Verb(
+        "rerouted",
+        frozenset({State.QUEUED}),
+        None,
+        lambda s, j: s.rerouted(j, "spare", due_at=NOW, code="other_provider"),
+    ),
     Verb("requeue", frozenset({State.SUBMITTING}), State.QUEUED, lambda s, j: s.requeue(j, due_at=NOW)),
     Verb(
         "submitted", frozenset({State.SUBMITTING}), State.RUNNING, lambda s, j: s.submitted(j, "p", now=NOW)

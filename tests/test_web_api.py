@@ -31,7 +31,7 @@ from bot.providers import Capabilities
 from bot.store import Store
 from tests.media_samples import still
 
-ALL = Capabilities(True, True, True, True, True, True, version_in_model_body=False)
+ALL = Capabilities(True, True, True, True, True, True, version_in_model_body=False, deadline=True)
 COMMAND = "/animate start:a fox in snow end:a fox in flowers seed:7"
 KEY = "key-0123456789"
 

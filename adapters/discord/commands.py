@@ -13,7 +13,7 @@ import discord
 import structlog
 
 from adapters import words
-from adapters.discord import answers, forms, render, schema
+from adapters.discord import answers, forms, permissions, render, schema
 from adapters.discord.answers import Answers, Rush, TooLate
 from adapters.discord.customs import Custom, Verb
 from adapters.discord.delivery import Delivery
@@ -468,13 +468,8 @@ def _missing_permissions(interaction: Interaction) -> list[str]:
     """What the bot lacks to post here; none in private talks."""
     if interaction.guild_id is None:
         return []
-    inside = isinstance(interaction.channel, discord.Thread)
-    needed = (
-        "view_channel",
-        "send_messages_in_threads" if inside else "send_messages",
-        "attach_files",
-    )
-    return [name for name in needed if not getattr(interaction.app_permissions, name)]
+    needed = permissions.needed(in_thread=isinstance(interaction.channel, discord.Thread))
+    return list(permissions.lacking(interaction.app_permissions, needed))
 
 
 def _given(data: Mapping[str, Json]) -> dict[str, Json]:

@@ -1,7 +1,9 @@
 """What stands of a job on Discord: its card, and its result where it belongs. Each of them once.
 
 `posted` says what stands there: `card` and `result` are ids of messages, `in` the channel of the result where
-that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived.
+that is not the card's, `trying` when a result was sent of which nobody knows yet whether it arrived,
+`taken_away` that somebody deleted the card: then there is no other one; `no_thread` that its thread is closed
+to us.
 """
 
 from __future__ import annotations
@@ -63,10 +65,10 @@ class Delivery:
         if self._now() - post.card.created_at > OLD:
             return posted
         body = render.card(post.card, post.notice, self._catalogue)
-        if "card" not in posted:
-            posted["card"] = await self._rest.send(spot.channel, Sending(body), nonce=_nonce(post, "card"))
-        else:
+        if "card" in posted:
             await self._edit_card(spot, posted, body)
+        elif not posted.get("taken_away"):
+            posted["card"] = await self._rest.send(spot.channel, Sending(body), nonce=_nonce(post, "card"))
         return posted
 
     async def _show_words(self, post: Post, spot: Spot, posted: dict[str, Json]) -> Posted:
@@ -85,7 +87,7 @@ class Delivery:
         try:
             await self._rest.edit(spot.channel, posted["card"], body)
         except NoMessage:
-            del posted["card"]
+            _lose_card(posted)
             return False
         return True
 
@@ -116,15 +118,29 @@ class Delivery:
             if tried_at is None:
                 posted["trying"] = self._now()
                 await save(posted)
-            posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+            try:
+                posted["result"] = await self._send(spot, channel, sending, post, reply_to)
+            except Denied:
+                if "in" not in posted:
+                    raise
+                posted["result"] = await self._beside_the_thread(post, spot, posted, sending, save)
         del posted["trying"]
+
+    async def _beside_the_thread(
+        self, post: Post, spot: Spot, posted: dict[str, Json], sending: Sending, save: Save
+    ) -> int:
+        """A result whose thread is closed to us answers the card: the channel may well be open."""
+        del posted["in"]
+        posted["no_thread"] = True
+        await save(posted)
+        return await self._send(spot, spot.channel, sending, post, posted.get("card"))
 
     async def _where(self, post: Post, spot: Spot, posted: dict[str, Json]) -> tuple[int, int | None]:
         """The channel of the result, and what it replies to: a thread below the card, where one can hang."""
         card = posted.get("card")
         if card is None:
             return spot.channel, None
-        if spot.threads and self._manner == "thread":
+        if spot.threads and self._manner == "thread" and not posted.get("no_thread"):
             try:
                 name = render.thread_name(post.card, self._catalogue, LONGEST_NAME)
                 posted["in"] = await self._rest.thread(spot.channel, card, name)
@@ -132,7 +148,7 @@ class Delivery:
             except NoThreads:
                 pass
             except NoMessage:
-                del posted["card"]
+                _lose_card(posted)
                 return spot.channel, None
         return spot.channel, None if self._manner == "channel" else card
 
@@ -197,6 +213,11 @@ class Delivery:
             if message is not None:
                 with suppress(NoMessage, Gone, Denied):
                     await self._rest.delete(channel, message)
+
+
+def _lose_card(posted: dict[str, Json]) -> None:
+    del posted["card"]
+    posted["taken_away"] = True
 
 
 def _is_result(message: Json, post: Post) -> bool:

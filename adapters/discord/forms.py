@@ -50,11 +50,14 @@ def modal(model: Model, custom: Custom, language: str, filled: Filled | None = N
 
 def own_fields(model: Model, filled: Filled) -> list[Input]:
     """The inputs that have a field of their own."""
-    texts = [e for e in model.inputs if e.type is Type.TEXT and (e.required or e.main)]
     files = [e for e in model.inputs if e.is_file and (e.required or e.name in filled.links)]
     given = [e for e in model.inputs if e.is_file and e.name in filled.inputs and e not in files]
     optional = [e for e in model.inputs if e.is_file and e not in files and e not in given]
-    return [*texts[:MOST_TEXTS], *[*files, *given, *optional][:MOST_FILES]]
+    return [*_own_texts(model), *[*files, *given, *optional][:MOST_FILES]]
+
+
+def _own_texts(model: Model) -> list[Input]:
+    return [e for e in model.inputs if e.type is Type.TEXT and (e.required or e.main)][:MOST_TEXTS]
 
 
 def _field(model: Model, entry: Input, filled: Filled, language: str) -> Payload:
@@ -81,12 +84,32 @@ def _upload(entry: Input, filled: Filled, hint: str, language: str) -> tuple[str
 
 def _more(model: Model, rest: Sequence[Input], filled: Filled, language: str) -> Payload:
     """Everything else, typed as it would be in a command."""
-    plain = {e.name: filled.inputs[e.name] for e in rest if not e.is_file and e.name in filled.inputs}
-    value = grammar.write(model, plain).removeprefix(f"/{model.command}").strip()
-    example = " ".join(f"{e.alias}:{words.value(e.default)}" for e in rest if _is_short(e))[:60]
-    hint = words.say("form.more_help", {"example": example or model.example}, language)
-    text = _text(MORE, PARAGRAPH, value[:LONGEST], required=False, max_length=LONGEST)
+    value, left_out = _typed(model, filled.inputs)
+    if left_out:
+        hint = words.say("form.more_keeps", {"names": [e.alias for e in left_out]}, language)
+    else:
+        example = " ".join(f"{e.alias}:{words.value(e.default)}" for e in rest if _is_short(e))[:60]
+        hint = words.say("form.more_help", {"example": example or model.example}, language)
+    text = _text(MORE, PARAGRAPH, value, required=False, max_length=LONGEST)
     return _label(words.say("form.more", {}, language), hint, text)
+
+
+def _typed(model: Model, inputs: Mapping[str, Json]) -> tuple[str, list[Input]]:
+    """What stands under "more options", and what is too long to stand there with the rest, the longest first.
+
+    Half an option would be another one.
+    """
+    own = _own_texts(model)
+    typed = [e for e in model.inputs if not e.is_file and e not in own and e.name in inputs]
+    left_out: list[Input] = []
+    while len(text := _written(model, {e.name: inputs[e.name] for e in typed})) > LONGEST:
+        left_out.append(max(typed, key=lambda e: len(str(inputs[e.name]))))
+        typed.remove(left_out[-1])
+    return text, left_out
+
+
+def _written(model: Model, inputs: Mapping[str, Json]) -> str:
+    return grammar.write(model, inputs).removeprefix(f"/{model.command}").strip()
 
 
 def _is_short(entry: Input) -> bool:
@@ -113,7 +136,8 @@ def _text(custom_id: str, style: int, value: str, **more: Json) -> Payload:
 def read(
     catalogue: Catalogue, model: Model, data: Mapping[str, Json], kept: Mapping[str, Json]
 ) -> tuple[Option, ...]:
-    """The options of a filled form. `kept`: the files that stay where no other was given, by own names.
+    """The options of a filled form. `kept`, by own names: what stays where no other was given, that is files
+    and what was too long to stand in the form.
 
     BadOrder where what stands under "more options" can't be read.
     """
@@ -134,7 +158,8 @@ def read(
         if entry.is_file and entry.name not in given
         for file in files_in(kept.get(entry.name))
     ]
-    return (*options, *stay)
+    too_long = _typed(model, kept)[1]
+    return (*options, *stay, *((e.alias, kept[e.name]) for e in too_long if e.name not in given))
 
 
 def _answers(components: Json) -> list[tuple[str, Json]]:

@@ -173,6 +173,8 @@ async def keep_registered(
 
 
 async def _register(rest: Rest, wanted: Sequence[Payload], server: int | None) -> dict[str, int]:
+    if server is not None:
+        wanted = schema.for_one_server(wanted)
     there = await rest.commands(server)
     if not schema.same(wanted, there):
         there = await rest.register(wanted, server)

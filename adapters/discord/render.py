@@ -5,6 +5,7 @@ Limits: https://discord.com/developers/docs/components/reference
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -35,6 +36,9 @@ EPHEMERAL = 1 << 6
 
 ROW, BUTTON, SELECT, SECTION, TEXT, GALLERY, FILE, CONTAINER = 1, 2, 3, 9, 10, 12, 13, 17
 PLAIN, RED, LINK = 2, 4, 5
+
+MOST_TEXT = 3900
+"""Characters of all texts of a message together; Discord takes 4000."""
 
 LONGEST_COMMAND = 2500
 LONGEST_ALT = 1000
@@ -132,13 +136,18 @@ def result(about: Card, ready: Ready, catalogue: Catalogue, *, moved: bool = Fal
     language = about.actor.language
     seen = [file for file in ready.media if file.media.kind in (Kind.IMAGE, Kind.VIDEO)]
     heard = [file for file in ready.media if file not in seen]
-    parts = [
-        *_moved(moved, language),
-        *([{"type": GALLERY, "items": [_item(file, about) for file in seen]}] if seen else []),
-        *({"type": FILE, "file": {"url": f"attachment://{file.name}"}} for file in heard),
+    told = [
         *(_whole(file, language) for file in ready.media if file.link),
         _text(f"<@{about.actor.id}> {_figures(about, ready, catalogue)}"),
-        _quoted(about.text),
+    ]
+    before = _moved(moved, language)
+    room = MOST_TEXT - sum(len(one["content"]) for one in (*before, *told)) - len(_quoted("")["content"])
+    parts = [
+        *before,
+        *([{"type": GALLERY, "items": [_item(file, about) for file in seen]}] if seen else []),
+        *({"type": FILE, "file": {"url": f"attachment://{file.name}"}} for file in heard),
+        *told,
+        _quoted(about.text, min(LONGEST_COMMAND, room)),
         *_row(_result_buttons(about)),
         *_row(_steps(about, ready, catalogue)),
     ]
@@ -169,9 +178,10 @@ def _result_buttons(about: Card) -> list[Payload]:
 
 
 def _steps(about: Card, ready: Ready, catalogue: Catalogue) -> list[Payload]:
-    """A button for each fitting next step, on the first file that is to be seen."""
+    """A button for each fitting next step, on the first still picture or film."""
     for number, file in enumerate(ready.media):
-        if models := catalogue.next_steps(Kind(file.media.kind)):
+        moves = file.media.kind == Kind.IMAGE and file.media.duration is not None
+        if not moves and (models := catalogue.next_steps(Kind(file.media.kind))):
             return [
                 _button(
                     Custom(Verb.STEP, about.job, model.command, number),
@@ -192,15 +202,17 @@ def jobs(looks: Sequence[Look], language: str, example: str) -> Payload:
         return whisper(words.say("jobs.none", {"example": f"`{example}`"}, language))
     shown = looks[:LISTED_JOBS]
     heading = words.say("jobs.newest", {"count": len(shown)}, language)
-    parts = [
-        _text(f"**{words.say('jobs.title', {}, language)}**\n-# {heading}"),
-        *(_job(look, language) for look in shown),
-    ]
+    title = _text(f"**{words.say('jobs.title', {}, language)}**\n-# {heading}")
+    room = (MOST_TEXT - len(title["content"])) // len(shown)
+    parts = [title, *(_job(look, language, room) for look in shown)]
     return {**_message(*parts), "flags": V2 | EPHEMERAL}
 
 
-def _job(look: Look, language: str) -> Payload:
-    text = _text(f"{_job_line(look, language)}\n-# {_standing(look.notice, language)}")
+def _job(look: Look, language: str, room: int) -> Payload:
+    """In at most `room` characters: ten long stories together are more than a message takes."""
+    line = _job_line(look, language)
+    standing = words.clean(_standing(look.notice, language), max(1, room - len(line) - len("\n-# ")))
+    text = _text(f"{line}\n-# {standing}")
     button = _job_button(look, language)
     return {"type": SECTION, "components": [text], "accessory": button} if button else text
 
@@ -292,7 +304,7 @@ def choose(models: Sequence[Model], source: str, language: str) -> Payload:
         "options": options,
         "placeholder": placeholder,
     }
-    text = words.say("form.source", {"link": f"<{source}>"}, language) if len(source) < 60 else f"<{source}>"
+    text = words.say("form.source", {"link": f"<{source}>"}, language)
     return {
         **_message(_text(text), {"type": ROW, "components": [select]}),
         "flags": V2 | EPHEMERAL,
@@ -336,13 +348,15 @@ def _heading(title: str, asked_by: str) -> Payload:
 
 
 def _text(content: str) -> Payload:
-    return {"type": TEXT, "content": content[:3900] or "\u200b"}
+    return {"type": TEXT, "content": content[:MOST_TEXT] or "\u200b"}
 
 
-def _quoted(text: str) -> Payload:
+def _quoted(text: str, most: int = LONGEST_COMMAND) -> Payload:
     """The exact command, in a box that copies it with one tap."""
-    shown = text if len(text) <= LONGEST_COMMAND else text[: LONGEST_COMMAND - 1] + "…"
-    return _text(f"```\n{_unfenced(shown)}\n```")
+    shown = _unfenced(text)
+    if len(shown) > most:
+        shown = shown[: max(0, most - 1)] + "…"
+    return _text(f"```\n{shown}\n```")
 
 
 def _code(text: str) -> str:
@@ -350,10 +364,8 @@ def _code(text: str) -> str:
 
 
 def _unfenced(text: str) -> str:
-    """What can't end the box that it stands in."""
-    return text.replace("```", "`\u200b`\u200b`").replace("\r", "").rstrip("`") + (
-        "\u200b`" if text.endswith("`") else ""
-    )
+    """What can't end the box that it stands in: no three backticks in a row."""
+    return re.sub("`{3,}", lambda run: "\u200b".join(run[0]), text.replace("\r", ""))
 
 
 def _button(custom: Custom, code: str, language: str, style: int = PLAIN) -> Payload:

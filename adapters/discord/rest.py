@@ -49,8 +49,9 @@ class NoThreads(Undeliverable):
 
 
 def point_discord_py_at(api_base: str, gateway_url: str) -> None:
-    """discord.py keeps both addresses in its classes: one Discord a process."""
-    Route.BASE = api_base
+    """discord.py keeps both addresses in its classes: one Discord a process. Nothing is said about voice."""
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+    Route.BASE = api_base.rstrip("/")
     DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway_url)
 
 
@@ -189,7 +190,7 @@ class Rest:
     async def _logged_in(self) -> discord.Client:
         async with self._login:
             if self._client is None:
-                client = discord.Client(intents=discord.Intents.none(), max_ratelimit_timeout=30)
+                client = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=30)
                 try:
                     await client.login(self._token)
                 except BaseException as error:

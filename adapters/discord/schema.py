@@ -207,9 +207,14 @@ IGNORED = frozenset(
     {"id", "application_id", "version", "default_member_permissions", "dm_permission", "guild_id"}
 )
 
+NOTHING: tuple[Json, ...] = (None, [], {}, "")
+
 
 def same(wanted: Iterable[Payload], there: Iterable[Payload]) -> bool:
     """Whether Discord has these very commands; what it adds of its own doesn't count."""
+    wanted = list(wanted)
+    if not any("contexts" in one for one in wanted):
+        there = for_one_server(there)
     return _by_name(wanted) == _by_name(there)
 
 
@@ -221,7 +226,8 @@ def _told(thing: Json) -> Json:
     """Without what is empty or not ours, in an order of its own where Discord keeps none."""
     if isinstance(thing, dict):
         told = {key: _told(value) for key, value in thing.items() if key not in IGNORED}
-        return {key: value for key, value in told.items() if value not in (None, False, [], {}, "")}
+        # By identity: a bound of 0 equals False, and is something.
+        return {key: value for key, value in told.items() if value is not False and value not in NOTHING}
     if isinstance(thing, list):
         if thing and all(isinstance(one, int) for one in thing):
             return sorted(thing)
@@ -229,6 +235,14 @@ def _told(thing: Json) -> Json:
     if isinstance(thing, float) and thing.is_integer():
         return int(thing)
     return thing
+
+
+def for_one_server(payloads: Iterable[Payload]) -> list[Payload]:
+    """The same commands as a single server has them: where they are offered is not asked there."""
+    return [
+        {key: value for key, value in payload.items() if key not in ("contexts", "integration_types")}
+        for payload in payloads
+    ]
 
 
 # -- suggestions

@@ -17,6 +17,9 @@ from adapters.words.text import LONG, clean, size, span
 LISTED = 16
 """Entries of a list that are told."""
 
+WHOLE = 3000
+"""Characters of what must stay whole."""
+
 STOPS = ".。"
 """Ends of somebody's sentence, which the sentence round it brings itself."""
 
@@ -88,6 +91,11 @@ def _long(_: Words, value: Any) -> str:
     return clean(value, LONG).rstrip(STOPS)
 
 
+def _whole(_: Words, value: Any) -> str:
+    """An address, or what somebody is to copy: half of either is good for nothing."""
+    return clean(value, WHOLE)
+
+
 def _lower(_: Words, value: Any) -> str:
     text = clean(value).rstrip(STOPS)
     first = text.partition(" ")[0]
@@ -128,6 +136,7 @@ FORMATS: Mapping[str, Callable[[Words, Any], str]] = {
     "": _number,
     "quoted": _quoted,
     "long": _long,
+    "whole": _whole,
     "lower": _lower,
     "or": _listed("or"),
     "and": _listed("and"),

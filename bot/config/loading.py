@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -164,7 +165,9 @@ def _read_variable(name: str, value: str, environ: Mapping[str, str]) -> _Variab
             )
     try:
         data = _one(name, value)
-    except SettingsError:
+        if _path_of(name)[:-1] == ("routes",) and value.lstrip().startswith("["):
+            data = {"routes": dict.fromkeys(data["routes"], json.loads(value))}
+    except (SettingsError, ValueError):
         return _bad_variable(name, "must be JSON", 'Write a list as ["a", "b"]')
     if data:
         return _Variable(name, data)
@@ -206,8 +209,8 @@ def _cross_faults(data: Mapping[str, Any], commands: Collection[str] | None) -> 
         yield ("providers",), "there is none, so nothing could be made", remedy
     for name, provider in providers.items():
         yield from _provider_faults(name, provider)
-    for command, provider in routes.items():
-        yield from _route_faults(command, provider, providers, commands)
+    for command, route in routes.items():
+        yield from _route_faults(command, route, providers, commands)
 
 
 def _provider_faults(name: str, provider: object) -> Iterator[Fault]:
@@ -226,15 +229,21 @@ def _provider_faults(name: str, provider: object) -> Iterator[Fault]:
 
 
 def _route_faults(
-    command: str, provider: object, providers: Collection[str], commands: Collection[str] | None
+    command: str, route: object, providers: Collection[str], commands: Collection[str] | None
 ) -> Iterator[Fault]:
     if commands is not None and command not in commands and command != "default":
         near = did_you_mean(command.strip("/"), (*commands, "default"))
         yield ("routes", command), "is no command", near or 'Name a command without its slash, or "default"'
-    if isinstance(provider, str) and provider not in providers:
-        near = did_you_mean(provider, providers)
-        remedy = near or f"Add [providers.{_plain_name(provider)}], or name one that there is"
-        yield ("routes", command), "leads to a provider that isn't there", remedy
+    names = [
+        name for name in (route if isinstance(route, list | tuple) else [route]) if isinstance(name, str)
+    ]
+    for name in names:
+        if name not in providers:
+            near = did_you_mean(name, providers)
+            remedy = near or f"Add [providers.{_plain_name(name)}], or name one that there is"
+            yield ("routes", command), "leads to a provider that isn't there", remedy
+    if len(set(names)) < len(names):
+        yield ("routes", command), "names a provider twice", "Name each once, the preferred one first"
 
 
 def _plain_name(name: str) -> str:

@@ -97,6 +97,15 @@ def _server(text: str) -> str:
     return text
 
 
+def _route(value: Any) -> Any:
+    """The name of a provider, or a list of names."""
+    names = value if isinstance(value, list | tuple) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise _wrong("must be the name of a provider, or a list of names", 'Write it as ["one", "another"]')
+    return value if isinstance(value, str) else tuple(value)
+
+
+Route: TypeAlias = Annotated[Any, AfterValidator(_route)]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_secret)]
 PlatformAddress: TypeAlias = Annotated[str, AfterValidator(_platform_address)]
 
@@ -124,7 +133,10 @@ class Web(Table):
 
 
 class Limits(Table):
-    """How much is made. What is over an `at_once` waits in the queue; what is over the others is refused."""
+    """How much is made. What is over an `at_once` waits in the queue; what is over the others is refused.
+
+    `stop_seconds`: what is in hand may finish for so long once the process is told to stop.
+    """
 
     at_once: int = Field(default=8, ge=1, le=100_000)
     at_once_per_person: int = Field(default=3, ge=1, le=100_000)
@@ -132,6 +144,7 @@ class Limits(Table):
     per_day: int = Field(default=500, ge=0)
     per_day_per_person: int = Field(default=50, ge=0)
     deadline_minutes: float = Field(default=60, gt=0, le=1440)
+    stop_seconds: float = Field(default=8, ge=0, le=600)
 
 
 class Access(Table):
@@ -156,11 +169,16 @@ class MediaSettings(Table):
 
 
 class ProviderSettings(Table):
-    """One prediction API. `base_url` is everything before /v1; the process starts a sandbox without one."""
+    """One prediction API. `base_url` is everything before /v1; the process starts a sandbox without one.
+
+    What it allows a minute, where nothing is set, goes by its kind.
+    """
 
     kind: Literal["replicate", "gateway", "sandbox"]
     base_url: Annotated[str, AfterValidator(_base)] | None = None
     token: Secret | None = None
+    creates_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
 
     @model_validator(mode="before")
     @classmethod
@@ -206,7 +224,10 @@ class Log(Table):
 
 
 class Settings(BaseSettings):
-    """All of it. `routes`: a command to its provider; the rest is for "default", else for the first."""
+    """All of it. `routes`: a command to its provider, or to several of which the earlier is preferred.
+
+    The rest is for "default", else for the first.
+    """
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -223,7 +244,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     media: MediaSettings = MediaSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
-    routes: dict[str, str] = Field(default_factory=dict)
+    routes: dict[str, Route] = Field(default_factory=dict)
     discord: DiscordSettings = DiscordSettings()
     slack: SlackSettings = SlackSettings()
     log: Log = Log()

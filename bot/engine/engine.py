@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, assert_never
@@ -24,6 +24,7 @@ from bot.engine.fates import (
     GiveUp,
     Nowhere,
     Requeue,
+    Reroute,
     Submitted,
     Succeeded,
 )
@@ -33,11 +34,15 @@ from bot.jobs import Job, JobId, Outcome, State
 from bot.pacing import Durations, Pace
 from bot.ports import Platform, Waiting, Working
 from bot.providers import Client, Prediction
+from bot.routes import Routes
 from bot.sweep import Sweep
 
 if TYPE_CHECKING:
     from bot.media import Library
     from bot.store import Store
+
+AWAY = 30.0
+"""Seconds of a provider's "not now" after which a job rather goes to the next of its route."""
 
 Step: TypeAlias = Callable[[Job], Awaitable[Fate]]
 
@@ -46,7 +51,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The engine's limits. Times in seconds; `workers` steps are under way at once."""
+    """The engine's limits. Times in seconds; `workers` steps are under way at once.
+
+    `outbox`: how long a result is offered to its place, while that stumbles. `heads_up`: how long a job waits
+    that another provider shall have and that may cost now, so that its card can say so.
+    """
 
     at_once: int = 8
     at_once_per_person: int = 3
@@ -56,7 +65,8 @@ class Rules:
     lease: float = 120
     tick: float = 1.0
     pace: Pace = field(default_factory=Pace)
-    requests_per_second: float = 40
+    outbox: float = 86_400
+    heads_up: float = 5.0
     card_every: float = 1.0
 
 
@@ -74,10 +84,13 @@ class Engine:
         rules: Rules,
         free: frozenset[str],
         link: Callable[[str], str] | None,
+        routes: Routes | None = None,
         now: Callable[[], float],
         rng: random.Random,
     ) -> None:
+        """`routes`: who takes a job that its provider certainly won't."""
         self._store = store
+        self._manners = {name: client.manners for name, client in clients.items()}
         self._catalogue = catalogue
         self._rules = rules
         self._now = now
@@ -93,7 +106,10 @@ class Engine:
             free=free,
             deadline=rules.deadline,
             settled=rules.settled,
+            outbox=rules.outbox,
+            heads_up=rules.heads_up,
             link=link,
+            routes=routes or {},
             now=now,
             rng=rng,
         )
@@ -112,7 +128,6 @@ class Engine:
             self.durations,
             pace=self._rules.pace,
             deadline=self._rules.deadline,
-            requests_per_second=self._rules.requests_per_second,
             now=self._now,
         )
 
@@ -178,13 +193,35 @@ class Engine:
             await self._wanted.wait()
 
     async def _start(self) -> list[Job]:
-        return await self._store.start(
-            now=self._now(),
+        """What there is room for, here and at the providers; the rest stays in the queue, untouched.
+
+        One round starts no more than the provider with the least room takes, whoever they are for.
+        """
+        started: list[Job] = []
+        places = self._rules.workers * 4 - self._hand.qsize()
+        while places > len(started):
+            now = self._now()
+            room = {name: manners.room(now) for name, manners in self._manners.items()}
+            limit = int(min([places - len(started), *filter(None, room.values())]))
+            more = await self._start_some(now, limit, [name for name, free in room.items() if not free])
+            started += more
+            if len(more) < limit:
+                break
+        return started
+
+    async def _start_some(self, now: float, limit: int, closed: Collection[str]) -> list[Job]:
+        started = await self._store.start(
+            now=now,
             lease=self._rules.lease,
             at_once=self._rules.at_once,
             at_once_per_person=self._rules.at_once_per_person,
-            limit=max(self._rules.workers * 4 - self._hand.qsize(), 0),
+            limit=limit,
+            closed=closed,
         )
+        for job in started:
+            if job.provider in self._manners:
+                self._manners[job.provider].creates.take(now)
+        return started
 
     async def _tick(self) -> None:
         """Once in a while: what is due again, what others asked for, leases, the queue's cards."""
@@ -239,8 +276,24 @@ class Engine:
             await self._store.renew(held, self._now() + self._rules.lease)
 
     async def _tell_the_queue(self) -> None:
+        """What each waits for; and who waits for a provider that is away goes to the next of its route."""
         for ahead, job in enumerate(await self._store.queued(limit=100)):
-            self._cards.show(job, Waiting(ahead, None, job.code))
+            manners = self._manners.get(job.provider)
+            if manners and manners.away(self._now(), AWAY) and await self._send_elsewhere(job):
+                continue
+            reason = manners.why(self._now()) if manners and job.code is None else job.code
+            self._cards.show(job, Waiting(ahead, None, reason))
+
+    async def _send_elsewhere(self, job: Job) -> bool:
+        """Whether another provider has it now. It was never sent: nothing is spent."""
+        other = await self._steps.elsewhere(job)
+        if other is None:
+            return False
+        with contextlib.suppress(Stale):
+            due_at = self._now() + other.after
+            await self._store.rerouted(job, other.provider, due_at=due_at, code=other.code)
+            self._wanted.set()
+        return True
 
     # -- one job
 
@@ -258,11 +311,18 @@ class Engine:
         while True:
             job, step = await self._hand.get()
             try:
-                await self._carry(job, step)
+                await self._carry(job, self._put_back if self._is_new(step) else step)
             finally:
                 if self._held.get(job.id) is job:
                     del self._held[job.id]
                 self._hand.task_done()
+
+    def _is_new(self, step: Step) -> bool:
+        """Whether it would only begin now, though nothing new shall begin any more."""
+        return self._stopping and step == self._steps.submit
+
+    async def _put_back(self, _job: Job) -> Fate:
+        return Requeue(0.0)
 
     async def _carry(self, job: Job, step: Step) -> None:
         """Step after step, as far as it goes without waiting."""
@@ -299,6 +359,8 @@ class Engine:
                 return await self._store.submitted(job, prediction.id, now=now)
             case Requeue(after, code, facts):
                 return await self._store.requeue(job, due_at=now + after, code=code, facts=facts)
+            case Reroute(provider, after, code):
+                return await self._store.requeue(job, due_at=now + after, code=code, provider=provider)
             case Succeeded(outputs, took, finished_at, cost):
                 return await self._store.succeeded(
                     job, outputs, now=now, took=took, cost=cost, finished_at=finished_at or now
@@ -324,10 +386,12 @@ class Engine:
             case Submitted():
                 self._follow(job)
                 return None
-            case Requeue() if job.state is State.DELIVERING:
+            case Requeue() | Reroute() if job.state is State.DELIVERING:
                 return job  # a cancel was waiting for it
-            case Requeue(code=code):
+            case Requeue(code=code) | Reroute(code=code):
                 self._cards.show(job, Waiting(None, None, code))
+                if job.due_at <= self._now():
+                    self._wanted.set()
                 return None
             case Delivered() | Nowhere():
                 self._cards.end(job.id)

@@ -28,6 +28,18 @@ class Requeue:
 
 
 @dataclass(frozen=True, slots=True)
+class Reroute:
+    """Its provider certainly won't take it: back into the queue, for another one. `after` in seconds.
+
+    `code`: what to tell of it.
+    """
+
+    provider: str
+    after: float = 0.0
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """The provider has made it. `took` in seconds; `finished_at` by the provider's clock."""
 
@@ -84,4 +96,6 @@ class GiveUp:
     cost: Decimal | None = None
 
 
-Fate: TypeAlias = Submitted | Requeue | Succeeded | Fetched | Delivered | Elsewhere | Nowhere | Again | GiveUp
+Fate: TypeAlias = (
+    Submitted | Requeue | Reroute | Succeeded | Fetched | Delivered | Elsewhere | Nowhere | Again | GiveUp
+)

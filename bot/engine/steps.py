@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import random
+import re
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -28,6 +29,7 @@ from bot.engine.fates import (
     GiveUp,
     Nowhere,
     Requeue,
+    Reroute,
     Submitted,
     Succeeded,
 )
@@ -49,6 +51,7 @@ from bot.jobs import Job, JobId, Json, Media, Outcome, Output, State, platform_o
 from bot.pacing import backoff
 from bot.ports import Failed, MediaFile, Notice, Platform, Ready
 from bot.providers import Client, Prediction, Status
+from bot.routes import MOVES_ON, Routes, after
 from bot.sweep import time_taken
 
 if TYPE_CHECKING:
@@ -70,8 +73,7 @@ GONE = (404, 410)
 """HTTP statuses of a result that no longer is where it was."""
 
 FEW_FAULTS = 8
-FAULTS = {State.DELIVERING: 300}
-"""Unforeseen faults in a row before a job is given up. With waits of up to five minutes, 300 take a day."""
+"""Unforeseen faults in a row before a job is given up. A place gets as many, however late it is."""
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +90,9 @@ class Steps:
     """One method a step.
 
     `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. What the
-    provider's list doesn't show `settled` seconds after its answer was missed was not made.
+    provider's list doesn't show `settled` seconds after its answer was missed was not made. A result is
+    offered to its place for `outbox` seconds, then to the next best one. Whose job begins to cost has
+    `heads_up` seconds to stop it.
     """
 
     def __init__(
@@ -103,7 +107,10 @@ class Steps:
         free: Collection[str],
         deadline: float,
         settled: float,
+        outbox: float,
+        heads_up: float,
         link: Callable[[str], str] | None,
+        routes: Routes,
         now: Callable[[], float],
         rng: random.Random,
     ) -> None:
@@ -116,7 +123,10 @@ class Steps:
         self._free = free
         self._deadline = deadline
         self._settled = settled
+        self._outbox = outbox
+        self._heads_up = heads_up
         self._link = link
+        self._routes = routes
         self._now = now
         self._rng = rng
         self._creating: Counter[str] = Counter()
@@ -135,13 +145,13 @@ class Steps:
         except (TryLater, LostAnswer) as error:
             return self._requeue(job, error)
         except (ProviderRefused, BadMedia, NotAPrediction) as error:
-            return self._refused(error, FREE)
+            return await self._not_taken(job, error)
         try:
             return await self._create(client, job, model, inputs)
         except TryLater as error:
             return self._requeue(job, error)
         except ProviderRefused as error:
-            return self._refused(error, FREE)
+            return await self._not_taken(job, error)
         except LostAnswer:
             log.warning("The answer to a create is lost", action="answer_lost", **job.log_context())
             return Again(1.0, "lost_answer")
@@ -154,7 +164,7 @@ class Steps:
         kind = _kind_of(model, inputs)
         self._creating[kind] += 1
         try:
-            prediction = await client.create(model, inputs)
+            prediction = await client.create(model, inputs, cancel_after=self._deadline)
             self._note(job, prediction)
         finally:
             self._creating -= Counter([kind])
@@ -247,15 +257,53 @@ class Steps:
         code = "provider_busy" if isinstance(error, ProviderBusy) else "provider_down"
         return Requeue(backoff(job.tries, self._rng, most=60) if after is None else after, code)
 
-    def _refused(self, error: ProviderRefused | BadMedia | NotAPrediction, cost: Decimal | None) -> GiveUp:
+    async def _not_taken(self, job: Job, error: ProviderRefused | BadMedia | NotAPrediction) -> Fate:
+        """Refused before anything was spent: another provider may take it, else that is told."""
         match error:
             case ProviderRefused():
-                facts = {"detail": error.detail, "status": error.status, "fields": error.fields}
-                return GiveUp(Outcome.FAILED, error.code, facts, cost)
+                if error.code in MOVES_ON and (other := await self.elsewhere(job)):
+                    log.info(
+                        "Another provider shall have it",
+                        action="rerouted",
+                        to=other.provider,
+                        why=str(error),
+                        **job.log_context(),
+                    )
+                    return other
+                fields = by_alias(self._catalogue.find(job.model), error.fields)
+                facts = {"detail": error.detail, "status": error.status, "fields": fields}
+                return GiveUp(Outcome.FAILED, error.code, facts, FREE)
             case BadMedia():
-                return GiveUp(Outcome.FAILED, error.code, error.facts, cost)
+                return GiveUp(Outcome.FAILED, error.code, error.facts, FREE)
             case NotAPrediction():
-                return GiveUp(Outcome.FAILED, "bad_answer", {"detail": error.detail}, cost)
+                return GiveUp(Outcome.FAILED, "bad_answer", {"detail": error.detail}, FREE)
+
+    async def elsewhere(self, job: Job) -> Reroute | None:
+        """The next provider on the job's route that takes orders and can take its files; None without one.
+
+        Only for what was certainly not taken. Where the first would have been free and this one isn't, the
+        person is told, and may stop it.
+        """
+        for name in after(self._routes, job.model, job.provider):
+            client = self._clients.get(name)
+            if client is None or client.manners.away(self._now(), 0) or not await self._fits(client, job):
+                continue
+            costs_now = job.provider in self._free and name not in self._free
+            return Reroute(name, self._heads_up, "other_provider") if costs_now else Reroute(name)
+        return None
+
+    async def _fits(self, client: Client, job: Job) -> bool:
+        """Whether its files get to this provider: inside the request, uploaded, or by our link."""
+        if client.can.files or self._link is not None:
+            return True
+        given = [
+            value
+            for entry in job.inputs.values()
+            for value in (entry if isinstance(entry, list) else [entry])
+        ]
+        paths = [self._library.path(value["file"]) for value in given if isinstance(value, Mapping)]
+        sizes = [(await asyncio.to_thread(path.stat)).st_size for path in paths if path]
+        return max(sizes, default=0) <= DATA_URI_LIMIT
 
     # -- running
 
@@ -265,12 +313,20 @@ class Steps:
         match prediction.status:
             case Status.SUCCEEDED:
                 return self._succeeded(job, prediction, cost)
-            case Status.CANCELED if job.cancel_requested:
+            case Status.CANCELED | Status.ABORTED if job.cancel_requested:
+                cost = FREE if prediction.status is Status.ABORTED else cost
                 return GiveUp(Outcome.CANCELLED, "cancelled", {"by": job.cancel_requested}, cost)
             case Status.CANCELED | Status.ABORTED:
-                return GiveUp(Outcome.FAILED, "aborted", {}, cost)
+                # What ended before it began is not charged: changelog/2025-10-16-prediction-deadlines.
+                return self._stopped(job, FREE if prediction.status is Status.ABORTED else cost)
             case _:
                 return _model_failed(prediction.error or "", cost)
+
+    def _stopped(self, job: Job, cost: Decimal | None) -> GiveUp:
+        """By nobody's wish: the deadline that the provider was told, or the provider itself."""
+        if job.submitted_at is not None and self._now() - job.submitted_at >= self._deadline - 1:
+            return GiveUp(Outcome.FAILED, "deadline", {"minutes": round(self._deadline / 60)}, cost)
+        return GiveUp(Outcome.FAILED, "aborted", {}, cost)
 
     def _succeeded(self, job: Job, prediction: Prediction, cost: Decimal | None) -> Fate:
         try:
@@ -292,7 +348,7 @@ class Steps:
                 found = await client.get(job.prediction)
                 if not found.status.terminal and client.can.cancel:
                     found = await client.cancel(job.prediction)
-                if found.status in (Status.SUCCEEDED, Status.FAILED):
+                if found.status.terminal:
                     return await self.settle(job, found)
             except (TryLater, LostAnswer, ProviderRefused, NotAPrediction) as error:
                 log.warning("Not cancelled", action="cancel_failed", why=str(error), **job.log_context())
@@ -343,10 +399,10 @@ class Steps:
 
     def after_fault(self, job: Job) -> Fate:
         """A step has failed in a way that nobody foresaw: again, and in the end say so."""
-        if job.tries < FAULTS.get(job.state, FEW_FAULTS):
-            return Again(backoff(job.tries, self._rng), job.code, job.facts)
-        if job.state is State.DELIVERING:
+        if job.state is State.DELIVERING and self._is_late(job):
             return Nowhere("too_many_tries")
+        if job.state is State.DELIVERING or job.tries < FEW_FAULTS:
+            return Again(backoff(job.tries, self._rng), job.code, job.facts)
         sent = job.state is not State.FETCHING
         return GiveUp(Outcome.UNKNOWN if sent else Outcome.FAILED, "too_many_tries")
 
@@ -356,14 +412,16 @@ class Steps:
         """Put the result, or the words about it, into its place, or else into the next best one."""
         platform = self._platforms.get(platform_of(job.place))
         if platform is None:
-            return Again(60.0, "no_platform")
+            return Nowhere("no_platform") if self._is_late(job) else Again(60.0)
+        if self._is_late(job):
+            return await self._elsewhere(job, platform, "too_many_tries")
         notice = notice_of(job, self._catalogue, self._library, ahead=None, eta=None)
         try:
             try:
                 return Delivered(await self._post(job, notice))
             except (Denied, Gone) as error:
                 log.info("A place won't take it", action="place_refused", why=str(error), **job.log_context())
-                return await self._elsewhere(job, platform)
+                return await self._elsewhere(job, platform, "place_gone")
         except (Denied, Gone):
             return Nowhere("place_gone")
         except MaybePosted:
@@ -424,9 +482,15 @@ class Steps:
             await self._cards.post(job, Failed("too_large_here", {}, job.cost))
         return Nowhere("too_large")
 
-    async def _elsewhere(self, job: Job, platform: Platform) -> Fate:
+    def _is_late(self, job: Job) -> bool:
+        """Whether its place had long enough to take it, and tries enough, however they failed."""
+        since = job.finished_at or job.created_at
+        return job.tries >= FEW_FAULTS and self._now() - since > self._outbox
+
+    async def _elsewhere(self, job: Job, platform: Platform, why: str) -> Fate:
+        """The next best place; where there is none, no place takes it, for the reason `why`."""
         place = await platform.fallback(job.place, job.actor)
-        return Elsewhere(place) if place and place != job.place else Nowhere("place_gone")
+        return Elsewhere(place) if place and place != job.place else Nowhere(why)
 
 
 async def _listed(client: Client, since: float) -> AsyncIterator[Prediction]:
@@ -458,6 +522,16 @@ def _kind_of(model: Model, inputs: Mapping[str, Json]) -> str:
 def _without_files(model: Model, inputs: Mapping[str, Json]) -> dict[str, Json]:
     files = {entry.name for entry in model.inputs if entry.is_file}
     return {name: value for name, value in inputs.items() if name not in files}
+
+
+def by_alias(model: Model, fields: Mapping[str, str]) -> dict[str, str]:
+    """What a provider says of a model's inputs, by the names that people know them by."""
+    aliases = {entry.name: entry.alias for entry in model.inputs if entry.alias != entry.name}
+
+    def spoken(text: str) -> str:
+        return re.sub(r"[A-Za-z_][A-Za-z0-9_]*", lambda word: aliases.get(word[0], word[0]), text)
+
+    return {aliases.get(name, name): spoken(said) for name, said in fields.items()}
 
 
 def _model_failed(message: str, cost: Decimal | None) -> GiveUp:

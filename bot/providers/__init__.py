@@ -1,7 +1,8 @@
 """The client of prediction APIs: Replicate's own, and gateways that re-sell it."""
 
-from bot.providers.client import Client, connect, gateway, replicate
+from bot.providers.client import Client, connect, gateway, manners_of, replicate
 from bot.providers.dialect import Capabilities
+from bot.providers.manners import Manners, Patience
 from bot.providers.predictions import Page, Prediction, Status
 from bot.providers.progress import parse_progress
 from bot.providers.wire import Timeouts
@@ -9,12 +10,15 @@ from bot.providers.wire import Timeouts
 __all__ = [
     "Capabilities",
     "Client",
+    "Manners",
     "Page",
+    "Patience",
     "Prediction",
     "Status",
     "Timeouts",
     "connect",
     "gateway",
+    "manners_of",
     "parse_progress",
     "replicate",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -17,11 +18,16 @@ from bot.errors import ConfigError, Mistake, NotAPrediction
 from bot.jobs import Json
 from bot.providers.answers import describe
 from bot.providers.dialect import CAPABILITIES, Kind, create_request, model_path
+from bot.providers.manners import LIMITS, Manners, Patience
 from bot.providers.predictions import Page, Prediction, parse_page, parse_prediction
 from bot.providers.upload import Upload
 from bot.providers.wire import Timeouts, Wire, checked_token, checked_url, origin
 
 REPLICATE_URL = "https://api.replicate.com"
+CANCEL_AFTER = (5, 86_400)
+"""Seconds: the least and the most that its header takes
+(https://replicate.com/changelog/2025-10-16-prediction-deadlines)."""
+
 LONGEST_ANSWER = 16 * 2**20
 """Bytes. A page of the list holds a hundred predictions with their inputs."""
 
@@ -32,7 +38,8 @@ class Client:
     Every call may raise ProviderBusy or ProviderDown (not taken, or harmless to repeat), ProviderRefused and
     NotAPrediction; only `create` raises LostAnswer. Nothing is repeated and no redirect is followed. All URLs
     are built from `base_url`: those in answers (`urls`, `next`, `Location`) are never requested. A call that
-    `can` rules out raises NotImplementedError.
+    `can` rules out raises NotImplementedError. Whoever calls `create` asks `manners` before; all other calls
+    wait for their turn by themselves.
     """
 
     def __init__(
@@ -47,9 +54,11 @@ class Client:
         max_connections: int = 50,
         longest_answer: int = LONGEST_ANSWER,
         now: Callable[[], float] = time.time,
+        manners: Manners | None = None,
     ) -> None:
         base = checked_url(name, base_url)
         self.name = name
+        self.manners = manners or manners_of(kind, name)
         self.can = CAPABILITIES[kind]
         self._kind = kind
         self._origin = origin(base)
@@ -63,6 +72,7 @@ class Client:
             max_connections=max_connections,
             longest_answer=longest_answer,
             now=now,
+            manners=self.manners,
         )
 
     def __repr__(self) -> str:
@@ -82,15 +92,22 @@ class Client:
         return self._wire.base_url
 
     async def create(
-        self, model: Model, inputs: Mapping[str, Json], *, webhook: str | None = None
+        self,
+        model: Model,
+        inputs: Mapping[str, Json],
+        *,
+        webhook: str | None = None,
+        cancel_after: float | None = None,
     ) -> Prediction:
         """Ask for a prediction: `inputs` by the model's own names, files as URLs.
 
+        The provider stops it `cancel_after` seconds from now, where it can do that.
         Raises LostAnswer where the request may have been taken. The APIs know no idempotency key: whoever
         repeats a lost request may pay twice.
         """
         path, body = create_request(self._kind, model, inputs, webhook=webhook)
-        return await self._wire.post(parse_prediction, path, body, paid=True)
+        headers = _deadline(cancel_after) if self.can.deadline and cancel_after is not None else None
+        return await self._wire.post(parse_prediction, path, body, headers=headers, paid=True)
 
     async def get(self, id: str) -> Prediction:
         return await self._wire.get(_only(id), _path_of(id))
@@ -178,12 +195,37 @@ class Client:
             raise NotImplementedError(f"{self.name} has no {what}")
 
 
-def connect(kind: Kind, name: str, base_url: str | None, token: str | None) -> Client:
+def connect(
+    kind: Kind,
+    name: str,
+    base_url: str | None,
+    token: str | None,
+    *,
+    manners: Manners | None = None,
+) -> Client:
     """The client of a configured provider. Raises ConfigError for a base URL or a token that can't be one."""
     if base_url is None and kind != "replicate":
         where, remedy = f"providers.{name}.base_url", "Give the address of the API, everything before /v1."
         raise ConfigError([Mistake(where, "is missing", remedy)])
-    return Client(kind, name, REPLICATE_URL if base_url is None else base_url, token)
+    return Client(kind, name, REPLICATE_URL if base_url is None else base_url, token, manners=manners)
+
+
+def manners_of(
+    kind: Kind,
+    name: str,
+    *,
+    creates_per_minute: int | None = None,
+    requests_per_minute: int | None = None,
+    patience: Patience | None = None,
+) -> Manners:
+    """How a provider is asked: by the limits that are given, else by those of its kind."""
+    creates, requests = LIMITS[kind]
+    return Manners(
+        name,
+        creates_per_minute=creates if creates_per_minute is None else creates_per_minute,
+        requests_per_minute=requests if requests_per_minute is None else requests_per_minute,
+        patience=patience,
+    )
 
 
 def replicate(
@@ -248,6 +290,11 @@ def _path_of(id: str) -> str:
     if not id.strip("."):
         raise ValueError(f"not the id of a prediction: {id!r}")
     return f"/predictions/{quote(id, safe='')}"
+
+
+def _deadline(seconds: float) -> dict[str, str]:
+    least, most = CANCEL_AFTER
+    return {"Cancel-After": f"{math.ceil(min(max(seconds, least), most))}s"}
 
 
 def _iso(time: float) -> str:

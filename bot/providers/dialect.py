@@ -18,7 +18,8 @@ class Capabilities:
     """What an API has besides create and get.
 
     `files`: uploads. `schema`: a model's OpenAPI document. `version_in_model_body`: requests to
-    /models/{owner}/{name}/predictions name the version, which Replicate forbids there.
+    /models/{owner}/{name}/predictions name the version, which Replicate forbids there. `deadline`: a create
+    may say when the provider stops it by itself.
     """
 
     list: bool
@@ -28,6 +29,7 @@ class Capabilities:
     account: bool
     webhooks: bool
     version_in_model_body: bool
+    deadline: bool
 
 
 _REPLICATE = Capabilities(
@@ -38,6 +40,7 @@ _REPLICATE = Capabilities(
     account=True,
     webhooks=True,
     version_in_model_body=False,
+    deadline=True,
 )
 _GATEWAY = Capabilities(
     list=False,
@@ -47,6 +50,7 @@ _GATEWAY = Capabilities(
     account=False,
     webhooks=False,
     version_in_model_body=True,
+    deadline=False,
 )
 CAPABILITIES: Mapping[Kind, Capabilities] = {
     "replicate": _REPLICATE,

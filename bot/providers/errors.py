@@ -53,6 +53,9 @@ _NO_CREDIT = frozenset({"insufficient_user_quota", "pre_consume_token_quota_fail
 _NO_CHANNEL = "model_not_found"
 """Of the same family, with 503: nobody behind the gateway runs this model. Waiting would not change it."""
 
+_NO_VERSION = re.compile(r"specified version does not exist", re.IGNORECASE)
+"""Replicate answers 422, not 404, where a version was taken away."""
+
 _RESETS_IN = re.compile(r"resets in ~?\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*(s|m)", re.IGNORECASE)
 
 AnyText = TypeVar("AnyText", str, bytes)
@@ -86,6 +89,8 @@ def _of_answer(answer: Answer, *, paid: bool, now: float) -> ThreadreelError:
         return ProviderDown(message, retry_after=wait)
     if status >= 500 or status == 408:
         return LostAnswer(message) if paid else ProviderDown(message, retry_after=wait)
+    if status == 422 and not said.fields and _NO_VERSION.search(said.detail):
+        return ProviderRefused("not_found", status, said.detail)
     return ProviderRefused(_CODES.get(status, "refused"), status, said.detail, said.fields)
 
 

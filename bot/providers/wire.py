@@ -18,6 +18,7 @@ from bot.errors import ConfigError, Mistake, NotAPrediction
 from bot.jobs import Json
 from bot.providers.answers import Answer, decode, read_answer
 from bot.providers.errors import scrub, translate
+from bot.providers.manners import Manners
 from bot.providers.upload import Upload
 
 IDLE = 5.0
@@ -47,7 +48,8 @@ class Timeouts:
 class Wire:
     """The connections to one API. `base_url` is everything before /v1, `token` the bearer token.
 
-    The environment's proxies are used, but not for an API on this machine. Cookies are not kept.
+    The environment's proxies are used, but not for an API on this machine. Cookies are not kept. What costs
+    nothing is held back as `manners` say; of what is paid they only hear.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Wire:
         max_connections: int,
         longest_answer: int,
         now: Callable[[], float],
+        manners: Manners,
     ) -> None:
         self.base_url = str(base_url).rstrip("/")
         self._token = token
         self._timeouts = timeouts
         self._longest_answer = longest_answer
         self._now = now
+        self._manners = manners
         self._http = httpx.AsyncClient(
             headers=_headers(token),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -85,13 +89,19 @@ class Wire:
         return await self._ask(parse, request, self._timeouts.whole)
 
     async def post(
-        self, parse: Callable[[Json], T], path: str, body: Json = None, *, paid: bool = False
+        self,
+        parse: Callable[[Json], T],
+        path: str,
+        body: Json = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        paid: bool = False,
     ) -> T:
         """`paid`: without a clear answer LostAnswer is raised, as the request may have been taken."""
         request = self._http.build_request(
             "POST",
             self._url(path),
-            headers={"Content-Type": "application/json"} if body is not None else None,
+            headers=({"Content-Type": "application/json"} if body is not None else {}) | dict(headers or {}),
             content=json.dumps(body, allow_nan=False).encode() if body is not None else None,
             timeout=self._timeout(self._timeouts.read),
         )
@@ -129,13 +139,20 @@ class Wire:
 
     async def _answer(self, request: httpx.Request, seconds: float, *, paid: bool) -> Answer:
         """The answer to a request that succeeded; the error for everything else."""
+        if not paid and (wait := self._manners.admit(self._now())):
+            await asyncio.sleep(wait)
+        lane = self._manners.creates if paid else self._manners.others
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._exchange(request)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise translate(error, paid=paid, token=self._token, now=self._now()) from error
-        if not answer.ok:
-            raise translate(answer, paid=paid, token=self._token, now=self._now())
+            meant = translate(error, paid=paid, token=self._token, now=self._now())
+            self._manners.heard(lane, meant, None, self._now())
+            raise meant from error
+        failure = None if answer.ok else translate(answer, paid=paid, token=self._token, now=self._now())
+        self._manners.heard(lane, failure, answer.headers, self._now())
+        if failure is not None:
+            raise failure
         return answer
 
     async def _exchange(self, request: httpx.Request) -> Answer:

@@ -94,11 +94,13 @@ def count_at_provider() -> Select[int]:
 
 
 @cache
-def start() -> Update:
+def start(some_closed: bool = False) -> Update:
     """The next jobs of the queue go to the provider, those who have least there first.
 
-    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most_each`.
+    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most_each`. With
+    `some_closed`, the jobs of `the_closed` providers are left out.
     """
+    closed = jobs.c.provider.not_in(bindparam("the_closed", expanding=True))
     busy = (
         select(*PERSON, func.count().label("there"))
         .where(jobs.c.state.in_(sorted(AT_PROVIDER)))
@@ -119,7 +121,7 @@ def start() -> Update:
             & (busy.c.server == jobs.c.server)
             & (busy.c.actor_id == jobs.c.actor_id),
         )
-        .where(_in_queue(), jobs.c.due_at <= bindparam("the_now"))
+        .where(_in_queue(), jobs.c.due_at <= bindparam("the_now"), *([closed] if some_closed else []))
         .cte("turns")
     )
     chosen = (

@@ -99,16 +99,29 @@ class Store:
     # -- claiming
 
     async def start(
-        self, *, now: float, lease: float, at_once: int, at_once_per_person: int, limit: int
+        self,
+        *,
+        now: float,
+        lease: float,
+        at_once: int,
+        at_once_per_person: int,
+        limit: int,
+        closed: Collection[str] = (),
     ) -> list[Job]:
         """QUEUED -> SUBMITTING: hold the next due jobs, chosen fairly; oldest first in the answer.
 
         Who has fewer jobs at the provider goes first, then the older job; never more than `at_once` of all
-        and `at_once_per_person` of one person are there.
+        and `at_once_per_person` of one person are there. What is for a `closed` provider stays as it is.
         """
         if limit <= 0:
             return []
-        values = {"the_now": now, "the_most_each": at_once_per_person, "lease_until": now + lease}
+        values: dict[str, Json] = {
+            "the_now": now,
+            "the_most_each": at_once_per_person,
+            "lease_until": now + lease,
+        }
+        if closed:
+            values["the_closed"] = sorted(closed)
         return await self._database.write(partial(_start, values, at_once, limit))
 
     async def claim(self, state: State, *, now: float, lease: float, limit: int) -> list[Job]:
@@ -131,15 +144,30 @@ class Store:
     # -- moving
 
     async def requeue(
-        self, job: Job, *, due_at: float, code: str | None = None, facts: Mapping[str, Json] | None = None
+        self,
+        job: Job,
+        *,
+        due_at: float,
+        code: str | None = None,
+        facts: Mapping[str, Json] | None = None,
+        provider: str | None = None,
     ) -> Job:
         """SUBMITTING -> QUEUED: certainly not taken. `code` says what it waits for.
 
-        Where a cancel was asked for in the meantime, it is honoured in the same transaction.
+        With `provider`, that one shall have it, and its failures count anew. Where a cancel was asked for in
+        the meantime, it is honoured in the same transaction.
         """
         values = {"due_at": due_at, "tries": job.tries + 1, "code": code, "facts": dict(facts or {})}
+        if provider is not None:
+            values |= {"provider": provider, "tries": 0}
         move = _move_of(job, {State.SUBMITTING}, State.QUEUED, lease_until=None, **values)
         return await self._database.write(partial(_requeue, move))
+
+    async def rerouted(self, job: Job, provider: str, *, due_at: float, code: str | None) -> Job:
+        """Same state, QUEUED: another provider shall have it, and its failures count anew."""
+        return await self._move(
+            job, {State.QUEUED}, None, provider=provider, due_at=due_at, tries=0, code=code, facts={}
+        )
 
     async def submitted(self, job: Job, prediction: str, *, now: float) -> Job:
         """SUBMITTING -> RUNNING: the provider has taken it. Stays held."""
@@ -227,7 +255,14 @@ class Store:
             raise ValueError("what is ready is fetched")
         why = {"code": code, "facts": dict(facts or {}), "cost": cost_row(cost)}
         return await self._move(
-            job, UNTIL_OUTCOME, State.DELIVERING, outcome=outcome.value, due_at=now, tries=0, **why
+            job,
+            UNTIL_OUTCOME,
+            State.DELIVERING,
+            outcome=outcome.value,
+            finished_at=now,
+            due_at=now,
+            tries=0,
+            **why,
         )
 
     async def delivered(self, job: Job, posted: Posted, *, now: float) -> Job:
@@ -435,7 +470,9 @@ def _start(values: Mapping[str, Json], at_once: int, limit: int, connection: Con
     free = at_once - connection.execute(queries.count_at_provider()).scalar_one()
     if free <= 0:
         return []
-    started = _jobs(queries.start(), {**values, "the_limit": min(free, limit)}, connection)
+    started = _jobs(
+        queries.start("the_closed" in values), {**values, "the_limit": min(free, limit)}, connection
+    )
     return sorted(started, key=lambda job: (job.created_at, job.id))
 
 
@@ -466,6 +503,7 @@ def _cancel(job_id: JobId, by: str, now: float) -> dict[str, Json]:
         "code": "cancelled",
         "facts": {"by": by},
         "cost": "0",
+        "finished_at": now,
         "due_at": now,
         "tries": 0,
     }

@@ -1,10 +1,10 @@
-"""A studio whose people are on a Discord played on loopback: the real discord.py, store, engine and sandbox."""
+"""A studio whose people are on a Discord played on loopback, with the real discord.py, store and engine."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,18 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path, *, settings: dict[str, Any] | None = None, **more: Any) -> AsyncIterator[Stage]:
-    """`settings`: of [discord]; `more`: as for `tests.rig.rig`."""
+async def stage(
+    folder: Path,
+    *,
+    settings: dict[str, Any] | None = None,
+    faults: Sequence[dict[str, Any]] = (),
+    test_server: bool = False,
+    **more: Any,
+) -> AsyncIterator[Stage]:
+    """`settings`: of [discord]; `faults` meet it as it starts; `more`: as for `tests.rig.rig`."""
     async with DiscordServer() as server:
+        for fault in faults:
+            server.faults.add(**fault)
         guild = server.guild("Foxes")
         general = guild.text("general")
         ada = server.person("Ada", guild)
@@ -78,6 +87,7 @@ async def stage(folder: Path, *, settings: dict[str, Any] | None = None, **more:
             "token": SecretStr(server.token),
             "api_base": server.api_base,
             "gateway_url": server.gateway_url,
+            "test_server": guild.id if test_server else None,
             **(settings or {}),
         }
 

@@ -27,7 +27,6 @@ FILE_FIELD = re.compile(r"files\[(\d+)\]")
 ARCHIVE_AFTER = (60, 1440, 4320, 10080)
 # Routes that carry their own secret in the path, and so need no Authorization.
 NO_TOKEN = ("/gateway", "/interactions/", "/webhooks/")
-NOTE = "note"
 Handler = Callable[[web.Request, Form], Any]
 Result = JSON | list[JSON] | None
 
@@ -114,6 +113,9 @@ def answer(data: Result, status: int = 200) -> web.Response:
 def page(status: int, text: str) -> web.Response:
     """What a proxy in front of Discord answers: no JSON, and no `Via`."""
     return web.Response(text=f"<html><body>{text}</body></html>", status=status, content_type="text/html")
+
+
+NOTE = web.RequestKey("note", Request)
 
 
 class Rest:
@@ -382,6 +384,7 @@ class Rest:
             "approximate_guild_count": len(self.world.guilds),
             "approximate_user_install_count": sum(user.has_app for user in self.world.users.values()),
             "redirect_uris": [],
+            **self.world.application,
         }
 
     def _scope(self, request: web.Request) -> int | None:
@@ -426,9 +429,28 @@ class Rest:
             raise DiscordError(10013)
         return user.payload()
 
-    def _own_guilds(self, _request: web.Request, _form: Form) -> list[JSON]:
+    def _own_guilds(self, request: web.Request, _form: Form) -> list[JSON]:
         inside = [guild for guild in self.world.guilds.values() if guild.has_bot]
-        return [{"id": str(guild.id), "name": guild.name, "icon": None, "owner": False} for guild in inside]
+        inside.sort(key=lambda guild: guild.id)
+        after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 200))
+        if not 1 <= limit <= 200:
+            raise DiscordError(50035, errors={"limit": {"_errors": [{"code": "NUMBER_TYPE_MAX"}]}})
+        return [self._own_guild(guild) for guild in inside if guild.id > after][:limit]
+
+    def _own_guild(self, guild: Guild) -> JSON:
+        """`permissions` are those of the bot's roles: without overwrites, and without what others imply."""
+        granted = guild.everyone.permissions
+        for role in guild.members.get(self.world.bot.id, ()):
+            granted |= guild.roles[role].permissions
+        return {
+            "id": str(guild.id),
+            "name": guild.name,
+            "icon": None,
+            "banner": None,
+            "owner": guild.owner.id == self.world.bot.id,
+            "permissions": str(int(granted)),
+            "features": guild.features,
+        }
 
     def _open_dm(self, _request: web.Request, form: Form) -> JSON:
         user = self.world.users.get(int(form.body.get("recipient_id") or 0))

@@ -515,6 +515,7 @@ class World:
         self._secret = b"signs the links of the played CDN"
         self.bot = self.new_user("Threadreel", bot=True)
         self.application_id = self.bot.id
+        self.application: JSON = {}  # what a test sets of it, such as its interactions_endpoint_url
 
     # -- telling -------------------------------------------------------------------------------------
 
