@@ -48,8 +48,8 @@ class Load:
         return f"{self.per_second:g}/s" if self.per_second else f"{self.commands:,} at once"
 
 
-LOADS = (Load(500, 50), Load(2000, 200), Load(2500, 500), Load(2000))
-QUICK_LOADS = (Load(20, 100), Load(20))
+LOADS: tuple[Load, ...] = (Load(500, 50), Load(2000, 200), Load(2500, 500), Load(2000))
+QUICK_LOADS: tuple[Load, ...] = (Load(20, 100), Load(20))
 
 
 # -- the processes
