@@ -254,7 +254,9 @@ async def _held_after(count: int, bot: Bot, server: RemoteServer, places: list[t
         await bot.until("done", done)
     await server.do("forget")
     await asyncio.sleep(2)
-    return int((await bot.look())["rss"])
+    held = int((await bot.look())["rss"])
+    print(f"{held / 2**20:.1f} MiB after {count}", file=sys.stderr, flush=True)
+    return held
 
 
 # -- telling
