@@ -2,7 +2,9 @@
 # make setup   install everything for working on it, into .venv
 # make test    run the tests
 # make check   style, types, borders between the parts, then the tests
-# make bench   measure it; make bench-slack how soon Slack's commands are acknowledged
+# make bench   measure it; bench-discord and bench-slack: how soon commands are acknowledged
+# make prove   break everything, at length; make prove-short: a little of it
+# make test-long  the tests that take long
 # make format  bring the code into its style
 
 VENV := .venv
@@ -11,7 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTHONS := python3.13 python3.12 python3.11 python3
 CODE := bot adapters tests benchmarks
 
-.PHONY: demo setup test check bench bench-slack format
+.PHONY: demo setup test test-long check bench bench-discord bench-slack prove prove-short format
 
 demo: $(VENV)/.runtime
 	@$(BIN)/threadreel demo
@@ -33,6 +35,12 @@ bench: $(VENV)/.dev
 
 bench-slack: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.slack
+
+bench-discord: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.discord
+
+test-long: $(VENV)/.dev
+	$(BIN)/pytest -m long
 
 KILLS := 2000
 JOBS := 10000

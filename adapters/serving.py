@@ -36,8 +36,8 @@ async def serve_until_stopped(
             await _listen(running, any_port=any_port) as site,
             working(running) as engine,
         ):
+            settle()
             _note_address(running, site)
-            forget_to_collect_what_stays()
             log.info("Serving", action="serving", address=site.address)
             if greet is not None:
                 await greet(running, site.address)
@@ -45,9 +45,9 @@ async def serve_until_stopped(
             log.info("Stopping", action="stopping")
 
 
-def forget_to_collect_what_stays() -> None:
-    """What is there once all is built stays to the end. To look through it for garbage, again and again,
-    would hold everybody up for a tenth of a second: people wait for acknowledgements."""
+def settle() -> None:
+    """What the start has made stays for good: looking through it in each collection of garbage would hold up
+    everybody for a tenth of a second."""
     gc.collect()
     gc.freeze()
 

@@ -31,7 +31,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.compose import installation
-from adapters.serving import _listen, forget_to_collect_what_stays, working
+from adapters.serving import _listen, settle, working
 from adapters.slack.manifest import EVENTS_PATH, manifest
 from bot.catalogue import load
 from bot.config import (
@@ -189,7 +189,7 @@ async def threadreel(given: dict[str, str]) -> None:
             await _listen(served, any_port=False),
             working(served),
         ):
-            forget_to_collect_what_stays()
+            settle()
             await until_stopped()
 
 

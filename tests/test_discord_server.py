@@ -1217,7 +1217,7 @@ async def _drive(remote: RemoteServer) -> None:
     with pytest.raises(discord.Forbidden):
         await client.get_partial_messageable(general).send("x")
     assert (await remote.do("requests", on="POST /channels/*/messages"))[0]["fault"] == "error"
-    load = await remote.do("load", person="Ada", name="form", channel=general, count=20, per_second=200)
+    load = await remote.do("load", places=[("Ada", general)], name="form", count=20, per_second=200)
     assert all(seconds < 3 for seconds in load)
     await remote.do("gateway", act="cut")
     await ada.say(general, "meanwhile")

@@ -45,6 +45,7 @@ class Discord:
         self._folder = folder
         self._rest = Rest(settings.token.get_secret_value())
         self._delivery = Delivery(self._rest, catalogue, settings.results, now)
+        self._rush = Rush()
 
     async def aclose(self) -> None:
         await self._rest.aclose()
@@ -53,9 +54,8 @@ class Discord:
         """Register the commands and listen, until cancelled."""
         ids: dict[str, int] = {}
         apart = self._settings.adults == "age_restricted"
-        rush = Rush()
-        answers = Answers(rush)
-        commands = Commands(core, self._delivery, answers, rush, adults_apart=apart, ids=ids)
+        answers = Answers(self._rush)
+        commands = Commands(core, self._delivery, answers, self._rush, adults_apart=apart, ids=ids)
         payload = schema.commands(self._catalogue, adults_apart=apart)
         try:
             async with listener.holding(self._folder, self._settings.shard_ids), asyncio.TaskGroup() as tasks:
@@ -67,6 +67,7 @@ class Discord:
             await answers.aclose()
 
     async def show(self, post: Post, save: Save) -> Posted:
+        await self._rush.over()
         return await self._delivery.show(post, save)
 
     async def fallback(self, place: Place, actor: Actor) -> Place | None:

@@ -26,6 +26,11 @@ TOO_LATE = 10062
 ANSWERED = 40060
 DEADLINE = 3.0
 
+CONNECTIONS = 128
+"""At most so many at once: at 0.1 s an answer that is 1,280 a second. A connection for each of a rush of
+commands would cost more, for its handshake, than all the answers.
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -56,8 +61,9 @@ class Rush:
             if not self._under_way:
                 self._over.set()
 
-    async def over(self, within: float = 2.0) -> None:
-        """Wait until nobody waits for an acknowledgement, but not for ever."""
+    async def over(self, within: float = 0.25) -> None:
+        """Wait until nobody waits for an acknowledgement, but not for ever: a rush that goes on slows other
+        work down and doesn't stop it."""
         try:
             async with asyncio.timeout(within):
                 await self._over.wait()
@@ -149,5 +155,5 @@ class Answers:
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS))
         return self._session

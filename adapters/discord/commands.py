@@ -350,8 +350,8 @@ class Commands:
     ) -> None:
         """The card first; where the order is refused it goes again, and one person hears why."""
         card = await self._answers.acknowledge(interaction, answers.MESSAGE, taking)
-        await self._rush.over()
         async with self._at_work:
+            await self._rush.over()
             try:
                 await _for_sure(submit, {"card": card} if card else None)
             except (ForPerson, TryLater) as error:

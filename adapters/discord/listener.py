@@ -34,6 +34,16 @@ FINAL = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
 """Close codes after which nobody should come back as before:
 https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway"""
 
+OF_THREADS = (
+    "THREAD_CREATE",
+    "THREAD_UPDATE",
+    "THREAD_LIST_SYNC",
+    "THREAD_MEMBER_UPDATE",
+    "THREAD_MEMBERS_UPDATE",
+)
+"""Events that aren't heard: discord.py would keep every thread that a result hangs in. An interaction
+brings its own."""
+
 Handle = Callable[["discord.Interaction[Any]"], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -54,6 +64,8 @@ class Listener(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self._handle_interaction = handle
+        for event in OF_THREADS:
+            del self._connection.parsers[event]
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         await self._handle_interaction(interaction)

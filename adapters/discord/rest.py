@@ -39,6 +39,10 @@ aiohttp's five minutes, in which a silent Discord would keep every worker busy."
 PAGE = 100
 """Messages that Discord gives at once, at most."""
 
+BUCKETS_KEPT = 200
+"""Rate limits that are remembered: each thread has one. discord.py keeps them for five minutes, and from 256
+on goes through all of them for each new one."""
+
 TOKEN_REFUSED = 300.0
 """Seconds until the next try where the token isn't taken: only the owner can mend that."""
 
@@ -65,6 +69,7 @@ class Rest:
         self._token = token
         self._client: discord.Client | None = None
         self._login = asyncio.Lock()
+        self._tidy_from = BUCKETS_KEPT
 
     async def aclose(self) -> None:
         if self._client is not None:
@@ -176,7 +181,20 @@ class Rest:
                     answer = await client.http.request(route, **more)
             except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise translated(error, largest) from error
+            finally:
+                self._tidy(client)
             return _understood(answer)
+
+    def _tidy(self, client: discord.Client) -> None:
+        """Forget rate limits whose time is over and that nobody waits for: a new one says the same."""
+        buckets = client.http._buckets
+        if len(buckets) < self._tidy_from:
+            return
+        now = asyncio.get_running_loop().time()
+        for key, bucket in list(buckets.items()):
+            if not bucket.outgoing and not bucket._pending_requests and (bucket.expires or 0.0) < now:
+                del buckets[key]
+        self._tidy_from = max(BUCKETS_KEPT, 2 * len(buckets))
 
     async def _logged_in(self) -> discord.Client:
         async with self._login:

@@ -248,16 +248,15 @@ class Gateway:
             return 0
         return self._push(event, data, guild, intent_for(event, private=private))
 
-    def deliver_interaction(self, data: JSON, guild: Guild | None) -> int:
-        """INTERACTION_CREATE needs no intent, and reaches the bot outside its servers too."""
-        return self._push("INTERACTION_CREATE", data, guild, 0)
+    def deliver_interaction(self, text: str, guild: Guild | None) -> int:
+        """INTERACTION_CREATE needs no intent, and reaches the bot outside its servers too. `text` is JSON."""
+        sessions = self._sessions_for(guild, 0)
+        for session in sessions:
+            session.push("INTERACTION_CREATE", text)
+        return len(sessions)
 
     def _push(self, event: str, data: JSON, guild: Guild | None, intent: int) -> int:
-        for session in [one for one in self.sessions.values() if not self._resumable(one)]:
-            self._forget(session)
-        sessions = [
-            s for s in self.sessions.values() if self._is_for(s, guild) and s.intents & intent == intent
-        ]
+        sessions = self._sessions_for(guild, intent)
         if not sessions:
             return 0
         full = json.dumps(data)
@@ -265,6 +264,11 @@ class Gateway:
         for session in sessions:
             session.push(event, full if session.intents & MESSAGE_CONTENT else hidden)
         return len(sessions)
+
+    def _sessions_for(self, guild: Guild | None, intent: int) -> list[Session]:
+        for session in [one for one in self.sessions.values() if not self._resumable(one)]:
+            self._forget(session)
+        return [s for s in self.sessions.values() if self._is_for(s, guild) and s.intents & intent == intent]
 
     def _is_for(self, session: Session, guild: Guild | None) -> bool:
         index, count = session.shard

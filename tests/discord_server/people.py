@@ -7,6 +7,7 @@ would refuse, these raise `ClientRefused`, so that a test can't do what no perso
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,12 +257,19 @@ class Person:
         Raises:
             ClientRefused: no such command here, or options that a client wouldn't send.
         """
+        given = {**(options or {}), **(attachments or {})}
+        interaction = self.about_to(name, given, channel=channel, locale=locale)
+        return await self._send(interaction, times=times, wait=wait)
+
+    def about_to(
+        self, name: str, given: Mapping[str, Any], *, channel: Channel, locale: str | None = None
+    ) -> Interaction:
+        """The use of a slash command, before it is sent: many can be prepared and then sent at once."""
         command = self._find(kinds.CHAT_INPUT, name.split(" ")[0], channel)
         resolved: JSON = {}
-        given = {**(options or {}), **(attachments or {})}
         filled = self._fill(command, name.split(" ")[1:], given, resolved, channel)
         data = self._command_data(command, resolved) | {"options": filled}
-        return await self._act(COMMAND, channel, data, command, name, locale, times=times, wait=wait)
+        return self._interaction(COMMAND, channel, data, command, name, locale)
 
     async def autocomplete(
         self,
@@ -628,8 +636,22 @@ class Person:
         times: int = 1,
         wait: bool = True,
     ) -> Reply:
+        interaction = self._interaction(kind, channel, data, command, name, locale, source=source)
+        return await self._send(interaction, times=times, wait=wait)
+
+    def _interaction(
+        self,
+        kind: int,
+        channel: Channel,
+        data: JSON,
+        command: JSON | None,
+        name: str,
+        locale: str | None,
+        *,
+        source: Message | None = None,
+    ) -> Interaction:
         world = self._server.world
-        interaction = Interaction(
+        return Interaction(
             world,
             world.new_id(),
             kind,
@@ -644,10 +666,12 @@ class Person:
             command_type=command["type"] if command else 1,
             name=name,
         )
+
+    async def _send(self, interaction: Interaction, *, times: int, wait: bool) -> Reply:
         self._server.interactions.open(interaction)
-        delivered = 0
+        text, delivered = json.dumps(interaction.payload()), 0
         for _ in range(times):
-            delivered += self._server.gateway.deliver_interaction(interaction.payload(), channel.guild)
+            delivered += self._server.gateway.deliver_interaction(text, interaction.guild)
         reply = Reply(self._server, interaction, delivered)
         if wait:
             await reply.acknowledged(self._server.limits.first_response)
