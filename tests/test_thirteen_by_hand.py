@@ -48,6 +48,7 @@ async def demo(folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
         await process.communicate()
 
 
+@pytest.mark.long
 async def test_each_of_the_thirteen_through_the_page_and_through_ask(tmp_path: Path) -> None:
     async with demo(tmp_path / "data") as session:
         await asyncio.gather(*(_through_the_page(session, command, tmp_path) for command in TYPED))

@@ -99,6 +99,7 @@ def test_no_window_of_a_minute_has_more_than_slack_allows() -> None:
     assert 40 < busiest(spent) < 50
 
 
+@pytest.mark.long
 async def test_a_hundred_jobs_stay_within_the_budget_and_settle_within_three_minutes(tmp_path: Path) -> None:
     """In five channels of one workspace, at Slack's own limits, on a clock that is eight times as quick."""
     manners = Manners(a_while=0, looks=(0.05,))

@@ -13,6 +13,7 @@ from bot.jobs import Job, State
 from bot.sandbox.work import Piece, Report, Work
 from tests.media_samples import still
 from tests.rig import eventually
+from tests.sampling import a_sample
 from tests.slack.rig import BRISK, SCOPES, Rig, slack_rig
 from tests.slack_server import Limits as SlackLimits
 from tests.slack_server.messages import Message, post
@@ -72,7 +73,7 @@ async def stands_once(studio: Rig, job: Job) -> Message:
 # -- every fault at every step
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", a_sample(FAULTS, 3))
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_fault_at_a_step_loses_nothing_and_posts_nothing_twice(
     studio: Rig, step: str, fault: Any

@@ -17,6 +17,7 @@ from adapters.slack.manifest import manifest
 from bot.config import Access, Http, MediaSettings, ProviderSettings, Settings, SlackSettings, StoreSettings
 from bot.sandbox.server import Sandbox, serve
 from tests.rig import eventually, tiny
+from tests.sampling import a_sample
 from tests.slack.rig import CATALOGUE, Mode
 from tests.slack_server import Person, SlackServer
 from tests.slack_server.browser import install
@@ -94,7 +95,7 @@ async def many(folder: Path, mode: Mode, *, rotation: bool = False) -> AsyncIter
         assert not server.duplicates()
 
 
-@pytest.mark.parametrize("mode", ["socket", "http"])
+@pytest.mark.parametrize("mode", a_sample(["socket", "http"], 2))
 async def test_two_workspaces_have_the_app_and_each_its_own_results(tmp_path: Path, mode: Mode) -> None:
     async with many(tmp_path, mode) as slack:
         places = [await slack.workspace("foxes"), await slack.workspace("wolves")]
@@ -105,7 +106,7 @@ async def test_two_workspaces_have_the_app_and_each_its_own_results(tmp_path: Pa
         assert first.author is not second.author
 
 
-@pytest.mark.parametrize("mode", ["socket", "http"])
+@pytest.mark.parametrize("mode", a_sample(["socket", "http"], 2))
 async def test_an_organisation_has_the_app_in_all_of_its_workspaces(tmp_path: Path, mode: Mode) -> None:
     async with many(tmp_path, mode) as slack:
         animals = slack.server.enterprise("Animals")
