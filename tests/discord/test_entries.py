@@ -45,7 +45,7 @@ def test_every_command_is_tried() -> None:
 
 @pytest.mark.parametrize("command", SLASH)
 async def test_each_model_by_its_slash_command(tmp_path: Path, command: str) -> None:
-    async with stage(tmp_path, make=make) as on:
+    async with stage(tmp_path, make=_either) as on:
         reply = await on.ada.command(command, SLASH[command], channel=on.general)
         job = await on.ended(reply, within=50)
         assert (job.state, job.outcome) == (State.DONE, Outcome.READY), job

@@ -73,7 +73,7 @@ async def stands_once(studio: Rig, job: Job) -> Message:
 # -- every fault at every step
 
 
-@pytest.mark.parametrize("fault", a_sample(FAULTS, 3))
+@pytest.mark.parametrize("fault", a_sample(FAULTS, 5))
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_fault_at_a_step_loses_nothing_and_posts_nothing_twice(
     studio: Rig, step: str, fault: Any
