@@ -570,11 +570,12 @@ def test_any_text_is_an_order_or_a_bad_one(text: str) -> None:
 def test_long_texts_take_time_in_proportion_to_their_length(scrap: str) -> None:
     def took(size: int) -> float:
         text = "/animate " + scrap * (size // len(scrap))
-        start = time.perf_counter()
+        start = time.process_time()
         parse(text, CATALOGUE)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert took(100_000) < 2
+    # Quadratic time would be minutes; this many seconds of CPU no machine needs for linear.
+    assert took(100_000) < 15
 
 
 def test_a_long_text_of_ever_new_words_with_colons_is_read_in_time() -> None:
@@ -586,6 +587,6 @@ def test_a_long_text_of_ever_new_words_with_colons_is_read_in_time() -> None:
         for d in "abcdefghijklmnopqrs"
     )
     text = "/animate " + "".join(words)
-    start = time.perf_counter()
+    start = time.process_time()
     parse(text, CATALOGUE)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 30
