@@ -101,6 +101,7 @@ async def test_an_acknowledgement_that_was_not_taken_is_sent_again(tmp_path: Pat
         await on.ended(reply)
 
 
+@pytest.mark.long
 async def test_what_is_replayed_after_its_three_seconds_is_not_made(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         on.server.gateway.hold()
