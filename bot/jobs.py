@@ -65,7 +65,8 @@ class Actor:
     """A person on a platform; `server` is the guild, workspace or installation they spoke in.
 
     Where a person speaks with the bot alone, on a platform whose private talks belong to no server, `server`
-    is "@" and their id.
+    is "@" and their id. `roles` (the platform's ids of roles or user groups) and `manages` (whether the
+    platform has them look after the server) are what the platform said as they spoke, and are not kept.
     """
 
     platform: str
@@ -73,6 +74,8 @@ class Actor:
     name: str
     server: str
     language: str = "en"
+    roles: frozenset[str] = field(default=frozenset(), compare=False)
+    manages: bool = field(default=False, compare=False)
 
     @property
     def is_alone(self) -> bool:
@@ -103,7 +106,8 @@ class Order:
     `model` is a command ("animate") or "owner/name". `key` is the platform's id of the interaction, prefixed
     with its name: the store keeps it unique, so that an event delivered twice makes one job. `posted` is what
     already stands in `place` for this job, such as the message that acknowledged the command. `for_adults`:
-    what only adults may see may stand there.
+    what only adults may see may stand there. `channel`: the platform's id of the channel that they spoke in
+    (of a thread, the channel that it hangs from), "" where there are none.
     """
 
     actor: Actor
@@ -113,6 +117,7 @@ class Order:
     key: str
     posted: Posted | None = None
     for_adults: bool = True
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ class Job:
     `inputs` are under the model's own names, checked; a file is {"file": digest, "name": name}.
     `attempt` counts claims: a move names the attempt it belongs to. `tries` counts failures within the state.
     `cost` is in US dollars, None where nobody knows it. `code` and `facts` say why an outcome is not READY,
-    or, while the job waits, what it waits for.
+    or, while the job waits, what it waits for. `channel` is its order's.
     """
 
     id: JobId
@@ -175,6 +180,7 @@ class Job:
     cost: Decimal | None = None
     cancel_requested: str | None = None
     posted: Posted | None = None
+    channel: str = ""
 
     def log_context(self) -> dict[str, Json]:
         """The fields that every log line about this job carries."""

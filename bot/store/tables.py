@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    text,
 )
 
 from bot.jobs import Actor, Job, JobId, Json, Media, Outcome, Output, Place, State
@@ -74,6 +75,7 @@ jobs = Table(
     Column("cost", Text),
     Column("cancel_requested", Text),
     Column("posted", JSON(none_as_null=True)),
+    Column("channel", Text, nullable=False, server_default=text("''")),
     # When it may be claimed: a lease is only ever taken on a job that is due already.
     Column("claimable_at", Double, Computed("coalesce(lease_until, due_at)", persisted=True)),
 )
@@ -89,6 +91,7 @@ Index("ix_jobs_claimable", jobs.c.state, jobs.c.claimable_at)
 Index("ix_jobs_state", jobs.c.state, jobs.c.created_at, jobs.c.id)
 Index("ix_jobs_state_person", jobs.c.state, *_person, jobs.c.created_at, jobs.c.id, jobs.c.due_at)
 Index("ix_jobs_person", *_person, jobs.c.created_at, jobs.c.outcome)
+Index("ix_jobs_server", jobs.c.platform, jobs.c.server, jobs.c.created_at, jobs.c.outcome, jobs.c.channel)
 Index("ix_jobs_created", jobs.c.created_at, jobs.c.outcome)
 Index("ix_jobs_took", jobs.c.model, jobs.c.created_at, sqlite_where=_ended_well, postgresql_where=_ended_well)
 Index("ix_jobs_cancelling", jobs.c.state, sqlite_where=_cancelling, postgresql_where=_cancelling)
@@ -173,6 +176,154 @@ states = Table(
     Column("state_hash", Text, primary_key=True),
     Column("platform", Text, nullable=False),
     Column("expires_at", Double, nullable=False),
+)
+
+
+# -- what a server's administrators decide
+
+
+def _server_columns(**options: Any) -> list[Column[Any]]:
+    return [Column(name, Text, nullable=False, **options) for name in ("platform", "server")]
+
+
+servers = Table(
+    "servers",
+    metadata,
+    *_server_columns(primary_key=True),
+    # Grows with each change of its settings or of what is said of its people: who keeps a copy asks for it.
+    Column("revision", Integer, nullable=False),
+    # When the data of a server that has removed the bot are deleted; None while it is there.
+    Column("leaves_at", Double),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    *_server_columns(primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    *_server_columns(primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Double),
+    Column("by_name", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_server_columns(),
+    Column("at", Double, nullable=False),
+    Column("by_id", Text, nullable=False),
+    Column("by_name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_server", audit.c.platform, audit.c.server, audit.c.id)
+Index("ix_audit_person", audit.c.platform, audit.c.by_id)
+
+provider_keys = Table(
+    "provider_keys",
+    metadata,
+    *_server_columns(primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("by_name", Text, nullable=False),
+    Column("set_at", Double, nullable=False),
+)
+
+pending = Table(
+    "pending",
+    metadata,
+    Column("token", Text, primary_key=True),
+    *_server_columns(),
+    Column("actor_id", Text, nullable=False),
+    Column("order", JSON, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    *_server_columns(),
+    Column("code", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("sent_at", Double),
+    sqlite_autoincrement=True,
+)
+_unsent = notices.c.sent_at.is_(None)
+Index("ix_notices_due", notices.c.due_at, sqlite_where=_unsent, postgresql_where=_unsent)
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    *_server_columns(primary_key=True),
+    Column("actor_id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+)
+
+# -- money: whole micro-dollars (10**-6 USD), so that sums are exact
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("job", Text, primary_key=True),
+    *_server_columns(),
+    Column("channel", Text, nullable=False),
+    # A keyed hash of the person: amounts stay when their name is forgotten.
+    Column("person", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("payer", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("month", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    # What was estimated: None where no price was known.
+    Column("reserved", Integer),
+    Column("person_held", Integer, nullable=False),
+    Column("server_held", Integer, nullable=False),
+    Column("counted", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+)
+Index("ix_charges_server", charges.c.platform, charges.c.server, charges.c.status, charges.c.at)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job", Text, nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("person_delta", Integer, nullable=False),
+    Column("server_delta", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    *_server_columns(primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("jobs", Integer, nullable=False),
+    Column("spent", Integer, nullable=False),
 )
 
 
@@ -285,6 +436,7 @@ def job_row(job: Job) -> dict[str, Json]:
         "cost": cost_row(job.cost),
         "cancel_requested": job.cancel_requested,
         "posted": posted_row(job.posted),
+        "channel": job.channel,
     }
 
 
@@ -318,6 +470,7 @@ def job_of(row: AnyRow) -> Job:
         cost=None if row.cost is None else Decimal(row.cost),
         cancel_requested=row.cancel_requested,
         posted=row.posted,
+        channel=intern(row.channel),
     )
 
 
