@@ -112,6 +112,7 @@ class Studio:
         new_seed: bool = False,
         posted: Posted | None = None,
         for_adults: bool = True,
+        channel: str = "",
     ) -> Submitted:
         if known := await self._store.by_key(key):
             return Submitted(known, fresh=False)
@@ -124,7 +125,7 @@ class Studio:
         self._still_kept(inputs)
         if new_seed and model.seed_input:
             inputs.pop(model.seed_input.name, None)
-        order = Order(actor, place, earlier.model, (), key, posted)
+        order = Order(actor, place, earlier.model, (), key, posted, channel=channel)
         return await self._accept(order, model, self._provider_of(model), self._with_seed(model, inputs))
 
     async def cancel(self, job: JobId, actor: Actor) -> None:
@@ -281,6 +282,7 @@ class Studio:
             due_at=now,
             cost=FREE,
             posted=order.posted,
+            channel=order.channel,
         )
         accepted, fresh = await self._store.accept(job, policy.caps(self._rules.limits, now), now)
         if fresh:

@@ -3,6 +3,7 @@
 ThreadreelError
 ├── ForPerson            the person who asked: shown in words, never logged as a fault
 │   ├── Refused          a rule says no
+│   ├── Confirm          it may cost more than is spent unasked: somebody must agree first
 │   └── BadOrder         mistakes in what was asked, all of them
 ├── ForOwner             whoever runs the installation
 │   ├── ConfigError      mistakes in the configuration, all of them
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 
@@ -53,6 +55,19 @@ class Refused(ForPerson):
 
     def __str__(self) -> str:
         return f"{self.code} {self.facts}" if self.facts else self.code
+
+
+class Confirm(ForPerson):
+    """Nothing was started: the person is to agree to the cost first. `token` goes to `Core.confirm`.
+
+    `cost`: in US dollars, what it may cost at most by the estimate; None where no price is known.
+    """
+
+    def __init__(self, token: str, model: str, cost: Decimal | None) -> None:
+        super().__init__(model)
+        self.token = token
+        self.model = model
+        self.cost = cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bot.caps import Cap
+from bot.caps import Cap, Whose
 from bot.catalogue import Model
 from bot.config import Limits
 from bot.errors import Problem
@@ -46,7 +46,7 @@ def caps(limits: Limits, now: float) -> tuple[Cap, ...]:
     midnight = now - now % DAY
     day = partial(Cap, since=midnight, resets_at=midnight + DAY)
     return (
-        Cap("limit_waiting", limits.waiting_per_person, per_person=True, states=frozenset({State.QUEUED})),
-        day("limit_per_day_per_person", limits.per_day_per_person, per_person=True),
-        day("limit_per_day", limits.per_day, per_person=False),
+        Cap("limit_waiting", limits.waiting_per_person, whose=Whose.PERSON, states=frozenset({State.QUEUED})),
+        day("limit_per_day_per_person", limits.per_day_per_person, whose=Whose.PERSON),
+        day("limit_per_day", limits.per_day, whose=Whose.ALL),
     )

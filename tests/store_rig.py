@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.caps import Cap
+from bot.caps import Cap, Whose
 from bot.jobs import (
     Actor,
     Job,
@@ -26,8 +26,8 @@ ANN = Actor("web", "ann", "Ann", "studio")
 BEN = Actor("web", "ben", "Ben", "studio")
 FILM = Output("https://files.example/film.mp4", "film")
 KEPT = Media("ab" * 32, "film", "video", "video/mp4", 1000, 640, 480, 2.5)
-WAITING = Cap("limit_waiting", 50, per_person=True, states=frozenset({State.QUEUED}))
-DAY = Cap("limit_per_day", 2, per_person=False, since=NOW - 100, resets_at=NOW + 100)
+WAITING = Cap("limit_waiting", 50, Whose.PERSON, states=frozenset({State.QUEUED}))
+DAY = Cap("limit_per_day", 2, Whose.ALL, since=NOW - 100, resets_at=NOW + 100)
 
 
 def job(name: str = "one", actor: Actor = ANN, **changes: Any) -> Job:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.caps import Whose
 from bot.config import Limits
 from bot.jobs import Actor, State
 from bot.policy import allowed, caps
@@ -53,10 +54,10 @@ def test_each_limit_on_accepting_becomes_a_cap() -> None:
 
     waiting, mine, everyone = caps(limits, NOON)
 
-    assert (waiting.code, waiting.limit, waiting.per_person) == ("limit_waiting", 4, True)
+    assert (waiting.code, waiting.limit, waiting.whose) == ("limit_waiting", 4, Whose.PERSON)
     assert (waiting.states, waiting.since, waiting.resets_at) == (frozenset({State.QUEUED}), None, None)
-    assert (mine.code, mine.limit, mine.per_person) == ("limit_per_day_per_person", 10, True)
-    assert (everyone.code, everyone.limit, everyone.per_person) == ("limit_per_day", 30, False)
+    assert (mine.code, mine.limit, mine.whose) == ("limit_per_day_per_person", 10, Whose.PERSON)
+    assert (everyone.code, everyone.limit, everyone.whose) == ("limit_per_day", 30, Whose.ALL)
 
 
 def test_a_day_begins_at_midnight_utc_and_ends_at_the_next() -> None:

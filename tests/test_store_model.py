@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
-from bot.caps import Cap
+from bot.caps import Cap, Whose
 from bot.errors import Refused, Stale
 from bot.jobs import AT_PROVIDER, MOVES, OPEN, Actor, Job, JobId, Outcome, Place, State
 from bot.store import Store
@@ -43,8 +43,8 @@ AFRESH: dict[str, Any] = {"tries": 0, "code": None, "facts": {}}
 
 def caps(now: float) -> list[Cap]:
     return [
-        Cap("waiting", WAITING_EACH, per_person=True, states=frozenset({State.QUEUED})),
-        Cap("per_day", PER_DAY, per_person=False, since=NOW, resets_at=NOW + 86_400),
+        Cap("waiting", WAITING_EACH, Whose.PERSON, states=frozenset({State.QUEUED})),
+        Cap("per_day", PER_DAY, Whose.ALL, since=NOW, resets_at=NOW + 86_400),
     ]
 
 
@@ -63,7 +63,7 @@ class Model:
     def used(self, cap: Cap, actor: Actor) -> int:
         return sum(
             one.outcome in (None, Outcome.READY)
-            and (not cap.per_person or _person(one.actor) == _person(actor))
+            and (cap.whose is not Whose.PERSON or _person(one.actor) == _person(actor))
             and (cap.states is None or one.state in cap.states)
             and (cap.since is None or one.created_at >= cap.since)
             for one in self.jobs.values()

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.sql.selectable import CompoundSelect, ScalarSelect
 
+from bot.caps import Whose
 from bot.jobs import AT_PROVIDER, OPEN, Outcome, State
 from bot.store.tables import (
     channels,
@@ -45,14 +46,18 @@ from bot.store.tables import (
 )
 
 Condition: TypeAlias = ColumnElement[bool]
-CapShape: TypeAlias = tuple[bool, frozenset[State] | None, bool]
-"""Of a cap: whether it is per person, its states, and whether it has a beginning."""
+CapShape: TypeAlias = tuple[Whose, frozenset[State] | None, bool]
+"""Of a cap: whose jobs it counts, its states, and whether it has a beginning."""
 
 PERSON = (jobs.c.platform, jobs.c.server, jobs.c.actor_id)
 
 
 def _is_person() -> tuple[Condition, ...]:
     return tuple(column == bindparam(f"the_{column.name}") for column in PERSON)
+
+
+def _is_place() -> tuple[Condition, ...]:
+    return jobs.c.platform == bindparam("the_platform"), jobs.c.server == bindparam("the_server")
 
 
 def _in_queue() -> Condition:
@@ -74,14 +79,21 @@ def used(caps: tuple[CapShape, ...]) -> Select[*tuple[Any, ...]]:
     return select(*(_used(number, *shape).label(f"used_{number}") for number, shape in enumerate(caps)))
 
 
-def _used(number: int, per_person: bool, states: frozenset[State] | None, since: bool) -> ScalarSelect[int]:
+def _used(number: int, whose: Whose, states: frozenset[State] | None, since: bool) -> ScalarSelect[int]:
     counted = (
         select(func.count())
         .select_from(jobs)
         .where(or_(jobs.c.outcome.is_(None), jobs.c.outcome == Outcome.READY.value))
     )
-    if per_person:
-        counted = counted.where(*_is_person())
+    match whose:
+        case Whose.PERSON:
+            counted = counted.where(*_is_person())
+        case Whose.CHANNEL:
+            counted = counted.where(*_is_place(), jobs.c.channel == bindparam("the_channel"))
+        case Whose.SERVER:
+            counted = counted.where(*_is_place())
+        case Whose.ALL:
+            pass
     if states is not None:
         counted = counted.where(jobs.c.state.in_(sorted(states)))
     if since:

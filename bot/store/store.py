@@ -132,11 +132,11 @@ class Store:
         """
         return await self._database.write(partial(_accept, job, caps))
 
-    async def usage(self, caps: Sequence[Cap], actor: Actor) -> list[int]:
+    async def usage(self, caps: Sequence[Cap], actor: Actor, channel: str = "") -> list[int]:
         """How much of each cap is used, in their order."""
         if not caps:
             return []
-        (row,) = await self._database.read(queries.used(_shapes(caps)), **_used_by(caps, actor))
+        (row,) = await self._database.read(queries.used(_shapes(caps)), **_used_by(caps, actor, channel))
         return list(row)
 
     # -- claiming
@@ -512,13 +512,13 @@ def _accept(job: Job, caps: Sequence[Cap], connection: Connection) -> tuple[Job,
     if row := connection.execute(queries.job_by_key(), {"the_key": job.key}).one_or_none():
         return job_of(row), False
     if caps:
-        _enforce(caps, job.actor, connection)
+        _enforce(caps, job.actor, job.channel, connection)
     connection.execute(queries.insert_job(), job_row(job))
     return job, True
 
 
-def _enforce(caps: Sequence[Cap], actor: Actor, connection: Connection) -> None:
-    counts = connection.execute(queries.used(_shapes(caps)), _used_by(caps, actor)).one()
+def _enforce(caps: Sequence[Cap], actor: Actor, channel: str, connection: Connection) -> None:
+    counts = connection.execute(queries.used(_shapes(caps)), _used_by(caps, actor, channel)).one()
     for cap, used in zip(caps, counts, strict=True):
         if used >= cap.limit:
             raise Refused(cap.code, limit=cap.limit, used=used, resets_at=cap.resets_at)
@@ -575,14 +575,14 @@ def _person(actor: Actor) -> dict[str, str]:
 
 
 def _shapes(caps: Sequence[Cap]) -> tuple[queries.CapShape, ...]:
-    return tuple((cap.per_person, cap.states, cap.since is not None) for cap in caps)
+    return tuple((cap.whose, cap.states, cap.since is not None) for cap in caps)
 
 
-def _used_by(caps: Sequence[Cap], actor: Actor) -> dict[str, Json]:
+def _used_by(caps: Sequence[Cap], actor: Actor, channel: str) -> dict[str, Json]:
     beginnings = {
         f"the_since_{number}": cap.since for number, cap in enumerate(caps) if cap.since is not None
     }
-    return {**_person(actor), **beginnings}
+    return {**_person(actor), "the_channel": channel, **beginnings}
 
 
 def _input_files(inputs: Mapping[str, Json]) -> Iterable[str]:

@@ -1,0 +1,60 @@
+"""The border: what adapters may ask of the core, and what the core asks of a platform."""
+
+from bot.ports.admin import (
+    Action,
+    Admin,
+    KeyInfo,
+    Money,
+    OpenCharge,
+    Person,
+    Proposal,
+    Record,
+    Standing,
+    Statement,
+)
+from bot.ports.core import Core, Limit, Submitted
+from bot.ports.notices import (
+    Cancelled,
+    Card,
+    Failed,
+    Look,
+    MediaFile,
+    Notice,
+    Post,
+    Ready,
+    Save,
+    Unknown,
+    Waiting,
+    Working,
+)
+from bot.ports.platform import Platform, Telling
+
+__all__ = [
+    "Action",
+    "Admin",
+    "Cancelled",
+    "Card",
+    "Core",
+    "Failed",
+    "KeyInfo",
+    "Limit",
+    "Look",
+    "MediaFile",
+    "Money",
+    "Notice",
+    "OpenCharge",
+    "Person",
+    "Platform",
+    "Post",
+    "Proposal",
+    "Ready",
+    "Record",
+    "Save",
+    "Standing",
+    "Statement",
+    "Submitted",
+    "Telling",
+    "Unknown",
+    "Waiting",
+    "Working",
+]
