@@ -4,6 +4,7 @@ from bot.store.backups import Backups, NotBackedUp
 from bot.store.chat import Chat
 from bot.store.installs import Installs, peek
 from bot.store.lock import FileLock
+from bot.store.pending import Pending
 from bot.store.restore import Restored, restore
 from bot.store.store import Store
 from bot.store.tables import Channel, Event, Install, Message
@@ -18,6 +19,7 @@ __all__ = [
     "Installs",
     "Message",
     "NotBackedUp",
+    "Pending",
     "Restored",
     "Store",
     "peek",
