@@ -302,7 +302,8 @@ def rotate(config_file: ConfigFile = None) -> None:
     async def rotating() -> tuple[int, str]:
         async with await open_store(settings, works=False) as store:
             keys = vault(settings)
-            return await store.installs.reseal(keys.seal_anew), keys.newest
+            count = await store.installs.reseal(keys.seal_anew) + await store.keys.reseal(keys.seal_anew)
+            return count, keys.newest
 
     count, newest = _run(settings, rotating())
     print(f"{count} secrets sealed anew; all of them are sealed with the key {newest}.")  # noqa: T201

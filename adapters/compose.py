@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import random
 import secrets
 import time
@@ -13,24 +15,30 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
+from adapters import words
 from adapters.discord import Discord
 from adapters.sandbox_process import TOKEN as SANDBOX_TOKEN
 from adapters.sandbox_process import running_sandbox
 from adapters.slack import ManyClients, Slack, clients_for, install_routes
 from adapters.terminal import Terminal
 from adapters.web import Web
-from bot import policy
+from bot import policy, prices, rules
 from bot.catalogue import Catalogue, load
 from bot.config import Http, Limits, Log, MediaSettings, ProviderSettings, Settings, StoreSettings
 from bot.core import Idle, Studio
 from bot.engine import Engine, Rules
-from bot.errors import CannotStart
-from bot.jobs import State
+from bot.errors import BadOrder, CannotStart, ConfigError, Mistake
+from bot.jobs import Actor, Json, State
+from bot.keys import Keys
 from bot.links import Links
 from bot.media import Library, Pool
 from bot.ports import Platform
-from bot.providers import Client, connect, manners_of
-from bot.routes import Routes
+from bot.prices import Prices
+from bot.providers import Client, Roster, connect, manners_of
+from bot.routes import Routes, base_of
+from bot.rulebooks import Rulebooks
 from bot.secrets import Vault, kept_file, kept_keys
 from bot.store import Store
 from bot.webhooks import Webhooks
@@ -57,7 +65,8 @@ class Installation:
     catalogue: Catalogue
     store: Store
     library: Library
-    clients: Mapping[str, Client]
+    clients: Roster
+    books: Rulebooks
     platforms: Mapping[str, Platform]
     web: Web
     slack: Slack | None
@@ -66,6 +75,17 @@ class Installation:
     links: Links | None
     webhooks: Webhooks | None
     now: Callable[[], float]
+
+    async def place_of(self, platform: str, server: str, code: str) -> str | None:
+        """Where a server wants news of a kind: reports in its review channel, where it has one."""
+        book = (await self.books.of(platform, server)).book
+        kinds = ("review_channel", "notices_channel") if code == "report" else ("notices_channel",)
+        return next((place for kind in kinds if (place := book.value(kind)[0])), None)
+
+    async def days_of(self, platform: str, server: str) -> tuple[float | None, float | None]:
+        """How long a server keeps media, and prompts; None: as long as the installation."""
+        book = (await self.books.of(platform, server)).book
+        return book.value("keep_media_days")[0], book.value("keep_prompts_days")[0]
 
     @property
     def address_note(self) -> Path:
@@ -108,9 +128,15 @@ async def installation(
                 pool=Pool(MEDIA_WORKERS),
             )
         )
-        clients = {
+        fixed = {
             name: await stack.enter_async_context(client_of(name, one)) for name, one in providers.items()
         }
+        keys = _keys(settings, providers, store, now)
+        clients = Roster(fixed, keys.client)
+        keys.serve(clients)
+        stack.push_async_callback(clients.aclose)
+        price_list = _prices(settings)
+        books = Rulebooks(store, catalogue, _defaults(settings, catalogue))
         links = _links(settings, now) if serves or not has_engine else None
         web = Web(
             store, catalogue, library, settings=settings.web, public_url=settings.http.public_url, now=now
@@ -124,7 +150,7 @@ async def installation(
         if slack is not None:
             platforms["slack"] = slack
         engine = webhooks = None
-        hooked = [name for name in clients if links and settings.has_webhooks(name)]
+        hooked = [name for name in fixed if links and settings.has_webhooks(name)]
         if has_engine:
             engine = Engine(
                 store,
@@ -133,7 +159,7 @@ async def installation(
                 clients,
                 platforms,
                 rules=_rules(settings),
-                free=frozenset(name for name, one in providers.items() if one.kind == "sandbox"),
+                prices=price_list,
                 link=links.url_of if links else None,
                 routes=_routes(settings),
                 now=now,
@@ -147,10 +173,14 @@ async def installation(
             library,
             catalogue,
             engine or Idle(),
+            books,
+            keys,
+            price_list,
             rules=policy.Rules(settings.limits, settings.access.servers),
             routes=_routes(settings),
-            providers={name: client.can for name, client in clients.items()},
+            providers={name: client.can for name, client in fixed.items()},
             public=links is not None,
+            pseudonym=_pseudonym(settings.media.folder),
             now=now,
             rng=rng,
         )
@@ -160,6 +190,7 @@ async def installation(
             store=store,
             library=library,
             clients=clients,
+            books=books,
             platforms=platforms,
             web=web,
             slack=slack,
@@ -232,6 +263,60 @@ def client_of(name: str, provider: ProviderSettings) -> Client:
         requests_per_minute=provider.requests_per_minute,
     )
     return connect(provider.kind, name, provider.base_url, token, manners=manners)
+
+
+def _keys(
+    settings: Settings, providers: Mapping[str, ProviderSettings], store: Store, now: Callable[[], float]
+) -> Keys:
+    """Keys that servers bring: of every provider that has keys, unless the owner says otherwise."""
+    open_to = [
+        name
+        for name, one in providers.items()
+        if (one.kind != "sandbox" if one.own_keys is None else one.own_keys)
+    ]
+
+    def connect_with(name: str, key: str) -> Client:
+        base = providers[base_of(name)]
+        return client_of(name, base.model_copy(update={"token": SecretStr(key)}))
+
+    return Keys(store, lambda: vault(settings), connect_with, open_to, now=now)
+
+
+def _prices(settings: Settings) -> Prices:
+    """The owner's prices before the list, which holds for Replicate."""
+    listed, anything_else = prices.listed()
+    own = {name: prices.price_of(one.model_dump(exclude_none=True)) for name, one in settings.prices.items()}
+    providers = settings.providers
+    return Prices(
+        own,
+        listed,
+        free=[name for name, one in providers.items() if one.kind == "sandbox" or one.free],
+        by_list=[name for name, one in providers.items() if one.kind == "replicate"],
+        anything_else=anything_else,
+    )
+
+
+def _defaults(settings: Settings, catalogue: Catalogue) -> Mapping[str, Json]:
+    """Settings that hold in every server. ConfigError with every mistake."""
+    try:
+        return rules.defaults(settings.defaults, catalogue)
+    except BadOrder as error:
+        mistakes = [
+            Mistake(f"configuration: defaults.{one.option}", words.problem(one), "See docs/settings.md")
+            for one in error.problems
+        ]
+        raise ConfigError(mistakes) from None
+
+
+def _pseudonym(folder: Path) -> Callable[[Actor], str]:
+    """What stands for a person where amounts are kept: nobody gets from it to them without the key."""
+    key = kept_file(folder / ".people-key", lambda: secrets.token_bytes(32))
+
+    def pseudonym(actor: Actor) -> str:
+        who = "\0".join((actor.platform, actor.server, actor.id))
+        return hmac.new(key, who.encode(), hashlib.sha256).hexdigest()[:32]
+
+    return pseudonym
 
 
 def _links(settings: Settings, now: Callable[[], float]) -> Links | None:

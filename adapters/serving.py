@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -15,6 +16,7 @@ from bot.config import Settings
 from bot.errors import CannotStart
 from bot.housekeeping import keep_backed_up, keep_tidy
 from bot.http import Site, make_app, serve, signed_files
+from bot.notices import Teller
 from bot.ports import Core, Platform
 from bot.store import Store
 
@@ -77,7 +79,17 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
                 running.library,
                 days=running.settings.media.retention_days,
                 now=running.now,
+                days_of=running.days_of,
             )
+        ),
+        asyncio.create_task(
+            Teller(
+                running.store,
+                running.platforms,
+                running.place_of,
+                now=running.now,
+                rng=random.SystemRandom(),
+            ).run()
         ),
         asyncio.create_task(
             keep_backed_up(running.store, keep=running.settings.store.backups, now=running.now)

@@ -24,10 +24,11 @@ from bot.http import make_app, serve
 from bot.jobs import Actor, JobId, Order, Place, Posted
 from bot.links import Links
 from bot.media import Library, Pool
-from bot.ports import Core, Post, Ready, Save
-from bot.providers import connect
+from bot.ports import Core, Post, Ready, Save, Telling
+from bot.providers import Roster, connect
 from bot.store import Store
 from bot.webhooks import Webhooks
+from tests.governed import FREE, governed
 
 MANY = 10**9
 
@@ -42,6 +43,9 @@ class Notes:
 
     async def run(self, core: Core) -> None:
         await asyncio.Event().wait()
+
+    async def tell(self, telling: Telling) -> None:
+        """Nobody listens."""
 
     async def show(self, post: Post, save: Save) -> Posted:
         if isinstance(post.notice, Ready):
@@ -117,10 +121,10 @@ async def studio(
             store,
             library,
             catalogue,
-            clients,
+            Roster(clients),
             platforms,
             rules=rules,
-            free=frozenset({"box"}),
+            prices=FREE,
             link=None,
             now=time.time,
             rng=random.Random(1),
@@ -137,6 +141,7 @@ async def studio(
             public=False,
             now=time.time,
             rng=random.Random(2),
+            **governed(store, catalogue),
         )
         receiver = Webhooks(clients, links, engine, now=time.time)
         app = make_app(receiver.routes(), host="127.0.0.1", public_url=None, ready=_ready)

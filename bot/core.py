@@ -4,26 +4,47 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bot import policy
-from bot.catalogue import Catalogue, Input, Model, Type, Value, check
+from bot.attachments import Attachments
+from bot.caps import Quota, Reserve, dollars, micros
+from bot.catalogue import Catalogue, Model, check
 from bot.engine import card_of, notice_of
-from bot.engine.steps import DATA_URI_LIMIT, FREE
-from bot.errors import BadMedia, BadOrder, Problem, Refused, Stale, TryLater
-from bot.jobs import Actor, FileRef, Job, JobId, Json, Order, Place, Posted, State
-from bot.ports import Limit, Look, Submitted
+from bot.errors import Confirm, Refused, Stale
+from bot.jobs import OPEN, Actor, FileRef, Job, JobId, Json, Order, Outcome, Place, Posted, State
+from bot.office import LONGEST_REASON, Office, record_of
+from bot.ports import Action, Limit, Look, Submitted
+from bot.prices import FREE, Prices
 from bot.providers import Capabilities
-from bot.routes import Routes, providers_of
+from bot.routes import Routes, base_of, own_name, owner_of, providers_of
+from bot.rules import Allowances, Ask
+from bot.store.pending import Pending
 
 if TYPE_CHECKING:
+    from bot.keys import Keys
     from bot.media import Library
+    from bot.rulebooks import House, Rulebooks
     from bot.store import Store
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+AGREES_WITHIN = 15 * 60
+"""Seconds in which somebody may agree to what their order may cost."""
+
 SEEDS = 2**31 - 1
 """Largest seed that every model of the catalogue takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """An order that may run: who may run it, the preferred one first, and what it must keep to."""
+
+    order: Order
+    model: Model
+    route: tuple[str, ...]
+    verdict: Allowances
 
 
 class Worker(Protocol):
@@ -33,6 +54,7 @@ class Worker(Protocol):
     def cancelled(self, job: Job) -> None: ...
     def waits(self, job: Job) -> None: ...
     def eta(self, job: Job) -> float | None: ...
+    def longest(self, model: str) -> float | None: ...
 
 
 class Idle:
@@ -42,6 +64,9 @@ class Idle:
     def cancelled(self, job: Job) -> None: ...
     def waits(self, job: Job) -> None: ...
     def eta(self, job: Job) -> float | None:
+        return None
+
+    def longest(self, model: str) -> float | None:
         return None
 
 
@@ -54,15 +79,22 @@ class Studio:
         library: Library,
         catalogue: Catalogue,
         worker: Worker,
+        books: Rulebooks,
+        keys: Keys,
+        prices: Prices,
         *,
         rules: policy.Rules,
         routes: Routes,
         providers: Mapping[str, Capabilities],
         public: bool,
+        pseudonym: Callable[[Actor], str],
         now: Callable[[], float],
         rng: random.Random,
     ) -> None:
-        """`routes`: who runs which command. `public`: providers can fetch our files by a link."""
+        """`routes`: who runs which command. `public`: providers can fetch our files by a link.
+
+        `pseudonym`: what stands for a person where amounts are kept.
+        """
         self._store = store
         self._library = library
         self._catalogue = catalogue
@@ -70,7 +102,11 @@ class Studio:
         self._rules = rules
         self._routes = routes
         self._providers = providers
-        self._public = public
+        self._books = books
+        self._prices = prices
+        self._pseudonym = pseudonym
+        self._attachments = Attachments(library, public=public)
+        self._office = Office(store, catalogue, books, keys, self, now=now)
         self._now = now
         self._rng = rng
         self._open = True
@@ -78,6 +114,10 @@ class Studio:
     @property
     def catalogue(self) -> Catalogue:
         return self._catalogue
+
+    @property
+    def admin(self) -> Office:
+        return self._office
 
     @property
     def open(self) -> bool:
@@ -93,14 +133,22 @@ class Studio:
     async def submit(self, order: Order) -> Submitted:
         if known := await self._store.by_key(order.key):
             return Submitted(known, fresh=False)
-        model = self._catalogue.find(order.model)
-        self._admit(order.actor)
-        provider = self._provider_of(model)
-        checked = check(model, order.options)
-        if problem := policy.adults_only(model, checked, order.for_adults):
-            raise BadOrder([problem])
-        inputs = await self._bring_files(model, checked, self._providers[provider])
-        return await self._accept(order, model, provider, self._with_seed(model, inputs))
+        return await self._submit(order, agreed=False)
+
+    async def _submit(self, order: Order, *, agreed: bool) -> Submitted:
+        """`agreed`: to what it may cost."""
+        actor, model = order.actor, self._catalogue.find(order.model)
+        self._admit(actor)
+        house = await self._books.of_actor(actor)
+        wished = house.book.with_defaults(model, order.options, channel=order.channel, roles=actor.roles)
+        checked = check(model, wished)
+        verdict = self._judge(house, order, model, checked)
+        route = self._route(house, actor, model)
+        inputs = await self._attachments.bring(model, checked, self._providers[base_of(route[0])])
+        plan = _Plan(order, model, route, verdict)
+        if not agreed:
+            await self._ask_first(plan, Pending(order))
+        return await self._accept(plan, self._with_seed(model, inputs))
 
     async def again(
         self,
@@ -116,24 +164,57 @@ class Studio:
     ) -> Submitted:
         if known := await self._store.by_key(key):
             return Submitted(known, fresh=False)
-        earlier = await self._visible(job, actor)
-        model = self._catalogue.find(earlier.model)
+        earlier = await self.visible(job, actor)
+        order = Order(actor, place, earlier.model, (), key, posted, for_adults, channel)
+        return await self._again(order, earlier, new_seed=new_seed, agreed=False)
+
+    async def _again(self, order: Order, earlier: Job, *, new_seed: bool, agreed: bool) -> Submitted:
+        actor, model = order.actor, self._catalogue.find(order.model)
         self._admit(actor)
         inputs = dict(earlier.inputs)
-        if problem := policy.adults_only(model, inputs, for_adults):
-            raise BadOrder([problem])
-        self._still_kept(inputs)
+        house = await self._books.of_actor(actor)
+        verdict = self._judge(house, order, model, inputs)
+        self._attachments.still_kept(inputs)
         if new_seed and model.seed_input:
             inputs.pop(model.seed_input.name, None)
-        order = Order(actor, place, earlier.model, (), key, posted, channel=channel)
-        return await self._accept(order, model, self._provider_of(model), self._with_seed(model, inputs))
+        plan = _Plan(order, model, self._route(house, actor, model), verdict)
+        if not agreed:
+            await self._ask_first(plan, Pending(order, earlier.id, new_seed))
+        return await self._accept(plan, self._with_seed(model, inputs))
+
+    async def confirm(self, token: str, actor: Actor, *, posted: Posted | None = None) -> Submitted:
+        waiting = await self._store.pending.get(token, actor, now=self._now())
+        if waiting is None:
+            raise Refused("confirm_expired")
+        order = replace(waiting.order, posted=posted)
+        if known := await self._store.by_key(order.key):
+            return Submitted(known, fresh=False)
+        if waiting.again is None:
+            return await self._submit(order, agreed=True)
+        earlier = await self.visible(waiting.again, actor)
+        return await self._again(order, earlier, new_seed=waiting.new_seed, agreed=True)
+
+    async def _ask_first(self, plan: _Plan, pending: Pending) -> None:
+        """Confirm where it may cost more than the server spends unasked, or nobody knows how much."""
+        above, cost = plan.verdict.ask_above, self._estimate(plan)
+        if above is None or (cost is not None and dollars(cost) <= above):
+            return
+        token = self._new_id()
+        await self._store.pending.put(token, pending, expires_at=self._now() + AGREES_WITHIN)
+        raise Confirm(token, plan.model.command, None if cost is None else dollars(cost))
 
     async def cancel(self, job: JobId, actor: Actor) -> None:
-        found = await self._own(job, actor)
-        can = self._providers.get(found.provider)
-        if found.state is State.RUNNING and can is not None and not can.cancel:
+        await self.stop(await self._own(job, actor), actor)
+
+    async def stop(self, job: Job, actor: Actor) -> None:
+        can = self._providers.get(base_of(job.provider))
+        if job.state is State.RUNNING and can is not None and not can.cancel:
             raise Refused("cannot_cancel")
-        self._worker.cancelled(await self._store.request_cancel(job, by=actor.name, now=self._now()))
+        now = self._now()
+        record = record_of(actor, Action.CANCELLED, f"job {job.id}", now)
+        self._worker.cancelled(
+            await self._store.request_cancel(job.id, by=actor.name, now=now, record=record)
+        )
 
     async def post_again(self, job: JobId, actor: Actor, place: Place) -> None:
         await self._own(job, actor)
@@ -143,10 +224,15 @@ class Studio:
             raise Refused("not_lost") from error
 
     async def remove(self, job: JobId, actor: Actor, *, moderates: bool = False) -> Look:
-        found = await (self._visible(job, actor) if moderates else self._own(job, actor))
-        before = await self._look(found)
+        found = await (self.visible(job, actor) if moderates else self._own(job, actor))
+        return await self.forget_result(found, actor, moderates=not found.actor.is_same(actor))
+
+    async def forget_result(self, job: Job, actor: Actor, *, moderates: bool) -> Look:
+        """What a moderator removes takes its prompt with it."""
+        before = await self.look_at(job)
+        record = record_of(actor, Action.REMOVED, f"job {job.id}", self._now())
         try:
-            await self._store.remove_media(job, by=actor.name)
+            await self._store.remove_media(job.id, by=actor.name, prompt=moderates, record=record)
         except Stale as error:
             raise Refused("still_running") from error
         return before
@@ -154,24 +240,43 @@ class Studio:
     # -- looking
 
     async def look(self, job: JobId, actor: Actor) -> Look:
-        return await self._look(await self._visible(job, actor))
+        return await self.look_at(await self.visible(job, actor))
 
     async def jobs(self, actor: Actor, *, limit: int = 20) -> Sequence[Look]:
-        return [await self._look(job) for job in await self._store.of_person(actor, limit)]
+        return [await self.look_at(job) for job in await self._store.of_person(actor, limit)]
 
-    async def usage(self, actor: Actor) -> Sequence[Limit]:
-        caps = policy.caps(self._rules.limits, self._now())
-        used = await self._store.usage(caps, actor)
-        return [
+    async def usage(self, actor: Actor, channel: str = "") -> Sequence[Limit]:
+        now = self._now()
+        house = await self._books.of_actor(actor)
+        verdict = house.book.allowances(actor, channel, now=now, trusted=house.trusts(actor.id, now))
+        caps = (*policy.caps(self._rules.limits, now), *verdict.caps)
+        used = await self._store.usage(caps, actor, channel)
+        counted = [
             Limit(cap.code, cap.limit, count, cap.resets_at) for cap, count in zip(caps, used, strict=True)
         ]
+        sums = await self._store.ledger.used(
+            verdict.quotas, actor.platform, actor.server, channel=channel, person=self._pseudonym(actor)
+        )
+        return counted + [_limit(quota, sum_) for quota, sum_ in zip(verdict.quotas, sums, strict=True)]
 
-    async def _look(self, job: Job) -> Look:
+    async def results(self, actor: Actor, channel: str) -> str | None:
+        return (await self._set(actor, "results", channel)) or None
+
+    async def language(self, actor: Actor) -> str | None:
+        return (await self._set(actor, "language", "")) or None
+
+    async def _set(self, actor: Actor, key: str, channel: str) -> Json:
+        """What a server, or the installation for all of them, has set; None where nobody has."""
+        house = await self._books.of_actor(actor)
+        value, origin = house.book.value(key, channel=channel, roles=actor.roles)
+        return None if origin == "built-in" else value
+
+    async def look_at(self, job: Job) -> Look:
         ahead = await self._store.ahead(job) if job.state is State.QUEUED else None
         notice = notice_of(job, self._catalogue, self._library, ahead=ahead, eta=self._worker.eta(job))
         return Look(job, card_of(job, self._catalogue), notice)
 
-    async def _visible(self, job: JobId, actor: Actor) -> Job:
+    async def visible(self, job: JobId, actor: Actor) -> Job:
         """A job of the same server; another server's is refused like one that never was.
 
         Who speaks with us alone sees their own jobs of all servers: where a server's place is gone, the
@@ -185,7 +290,7 @@ class Studio:
         return found
 
     async def _own(self, job: JobId, actor: Actor) -> Job:
-        found = await self._visible(job, actor)
+        found = await self.visible(job, actor)
         if not found.actor.is_same(actor):
             raise Refused("not_yours")
         return found
@@ -198,53 +303,6 @@ class Studio:
     def media_path(self, digest: str) -> Path | None:
         return self._library.path(digest)
 
-    async def _bring_files(
-        self, model: Model, checked: Mapping[str, Value], can: Capabilities
-    ) -> dict[str, Json]:
-        """Fetch what was linked, look at what was attached; every mistake at once."""
-        inputs: dict[str, Json] = {}
-        problems: list[Problem] = []
-        for name, value in checked.items():
-            entry = model.input(name)
-            if entry is None or entry.type not in (Type.FILE, Type.FILES):
-                inputs[name] = value
-                continue
-            given = value if isinstance(value, list) else [value]
-            files = [await self._bring(entry, item, can, problems) for item in given]
-            inputs[name] = files if entry.type is Type.FILES else files[0]
-        if problems:
-            raise BadOrder(problems)
-        return inputs
-
-    async def _bring(
-        self, entry: Input, given: Value, can: Capabilities, problems: list[Problem]
-    ) -> dict[str, str] | None:
-        """One file as it is stored with a job, or None with one more problem."""
-        try:
-            file = given if isinstance(given, FileRef) else await self._library.fetch(str(given))
-            probed = await self._library.probe(file.digest)
-        except BadMedia as error:
-            problems.append(Problem(error.code, entry.alias, error.facts))
-            return None
-        except TryLater as error:
-            problems.append(Problem("dead_link", entry.alias, {"detail": str(error)}))
-            return None
-        if probed.kind not in entry.accepts:
-            facts = {"accepts": [kind.value for kind in entry.accepts], "kind": probed.kind.value}
-            problems.append(Problem("wrong_kind", entry.alias, facts))
-            return None
-        if probed.size > DATA_URI_LIMIT and not can.files and not self._public:
-            problem = {"limit": DATA_URI_LIMIT, "name": file.name}
-            problems.append(Problem("file_needs_public_url", entry.alias, problem))
-            return None
-        return {"file": file.digest, "name": file.name}
-
-    def _still_kept(self, inputs: Mapping[str, Json]) -> None:
-        for value in inputs.values():
-            for file in value if isinstance(value, list) else [value]:
-                if isinstance(file, Mapping) and self._library.path(file["file"]) is None:
-                    raise Refused("file_gone", name=file["name"])
-
     # -- deciding
 
     def _admit(self, actor: Actor) -> None:
@@ -253,11 +311,35 @@ class Studio:
         if not policy.allowed(actor, self._rules.servers):
             raise Refused("server_not_allowed", server=actor.server)
 
-    def _provider_of(self, model: Model) -> str:
+    def _judge(self, house: House, order: Order, model: Model, inputs: Mapping[str, Json]) -> Allowances:
+        """Whether the server has it run. Refused or BadOrder where not."""
+        now, actor = self._now(), order.actor
+        return house.book.judge(
+            Ask(
+                actor=actor,
+                channel=order.channel,
+                model=model,
+                inputs=inputs,
+                for_adults=order.for_adults,
+                now=now,
+                trusted=house.trusts(actor.id, now),
+                blocked=house.blocked(actor.id, now),
+            )
+        )
+
+    def _route(self, house: House, actor: Actor, model: Model) -> tuple[str, ...]:
+        """Who may run it, the preferred one first. What a server has a key for runs on that alone."""
         there = [name for name in providers_of(self._routes, model.command) if name in self._providers]
         if not there:
             raise Refused("no_provider", model=model.command)
-        return there[0]
+        for name in there:
+            if name in house.keys:
+                return (own_name(name, actor.platform, actor.server),)
+        return tuple(there)
+
+    def _estimate(self, plan: _Plan) -> int | None:
+        """Micro-dollars that it may cost at most, whoever of its route runs it; None where nobody knows."""
+        return self._prices.estimate(plan.route, plan.model, self._worker.longest(plan.model.command))
 
     def _with_seed(self, model: Model, inputs: dict[str, Json]) -> dict[str, Json]:
         """A seed of our own where none was given, so that everybody can see and repeat it."""
@@ -265,17 +347,15 @@ class Studio:
             inputs[model.seed_input.name] = self._rng.randint(1, SEEDS)
         return inputs
 
-    async def _accept(
-        self, order: Order, model: Model, provider: str, inputs: Mapping[str, Json]
-    ) -> Submitted:
-        now = self._now()
+    async def _accept(self, plan: _Plan, inputs: Mapping[str, Json]) -> Submitted:
+        now, order = self._now(), plan.order
         job = Job(
             id=self._new_id(),
             key=order.key,
             actor=order.actor,
             place=order.place,
-            model=model.command,
-            provider=provider,
+            model=plan.model.command,
+            provider=plan.route[0],
             inputs=inputs,
             state=State.QUEUED,
             created_at=now,
@@ -284,11 +364,79 @@ class Studio:
             posted=order.posted,
             channel=order.channel,
         )
-        accepted, fresh = await self._store.accept(job, policy.caps(self._rules.limits, now), now)
+        caps = (*policy.caps(self._rules.limits, now), *plan.verdict.caps)
+        record = record_of(order.actor, Action.RAN, f"job {job.id}", now, None, {"model": job.model})
+        accepted, fresh = await self._store.accept(job, caps, now, reserve=self._reserve(plan), record=record)
         if fresh:
             self._worker.accepted(accepted)
         return Submitted(accepted, fresh)
 
+    def _reserve(self, plan: _Plan) -> Reserve:
+        amount, verdict = self._estimate(plan), plan.verdict
+        if amount is None and verdict.refuses_unknown:
+            raise Refused("price_unknown", model=plan.model.command)
+        if amount is None and verdict.unknown_price is not None:
+            amount = micros(verdict.unknown_price)
+        return Reserve(
+            amount=amount,
+            person=self._pseudonym(plan.order.actor),
+            payer="server" if owner_of(plan.route[0]) else "installation",
+            day=verdict.day,
+            month=verdict.month,
+            quotas=verdict.quotas,
+        )
+
+    # -- about people
+
+    async def report(self, job: JobId, actor: Actor, reason: str = "") -> None:
+        found = await self.visible(job, actor)
+        if found.outcome is not Outcome.READY or not found.media:
+            raise Refused("nothing_to_report")
+        now, reason = self._now(), reason.strip()[:LONGEST_REASON]
+        facts = {
+            "job": found.id,
+            "model": found.model,
+            "owner": found.actor.name,
+            "owner_id": found.actor.id,
+            "by": actor.name,
+            "reason": reason or None,
+            "place": found.place,
+            "posted": found.posted,
+        }
+        fresh = await self._store.notices.add(
+            f"report:{found.id}:{actor.platform}:{actor.id}",
+            found.actor.platform,
+            found.actor.server,
+            "report",
+            facts,
+            now=now,
+            record=record_of(actor, Action.REPORTED, f"job {found.id}", now, None, {"reason": reason}),
+        )
+        if not fresh:
+            raise Refused("reported")
+
+    async def my_data(self, actor: Actor) -> Mapping[str, Json]:
+        return await self._store.privacy.data_of(actor.platform, _where(actor), actor.id)
+
+    async def forget_me(self, actor: Actor) -> Sequence[Look]:
+        now, where = self._now(), _where(actor)
+        found = await self._store.privacy.jobs_of(actor.platform, where, actor.id)
+        looks = [await self.look_at(job) for job in found if job.state not in OPEN]
+        for job in await self._store.privacy.forget(actor.platform, where, actor.id, now=now):
+            self._worker.cancelled(job)
+        return looks
+
     def _new_id(self) -> JobId:
         """Twelve letters and digits that can't be mistaken for one another: 59 bits."""
         return JobId("".join(self._rng.choices(ALPHABET, k=12)))
+
+
+def _limit(quota: Quota, used: int) -> Limit:
+    if quota.of == "money":
+        return Limit(quota.code, dollars(quota.limit), dollars(used), quota.resets_at)
+    return Limit(quota.code, quota.limit, used, quota.resets_at)
+
+
+def _where(actor: Actor) -> str | None:
+    """The server that somebody asks in; None for everywhere, where they speak with us alone."""
+    return None if actor.is_alone else actor.server

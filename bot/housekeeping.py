@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
-from bot.errors import Damaged
+from bot.errors import Damaged, Refused
+from bot.rules import month_of
 from bot.store.backups import NotBackedUp
 
 if TYPE_CHECKING:
@@ -19,25 +21,68 @@ DAY = 86_400
 EVENTS_KEPT = 7 * DAY
 """Seconds in which a page that comes back is told all it missed; after that it loads everything anew."""
 
+NOTICES_KEPT = 400 * DAY
+LEDGER_KEPT = 400 * DAY
+"""Seconds that amounts are kept: a year, and what it takes to compare it with the one before."""
+
 log = structlog.get_logger(__name__)
 
 
-async def tidy(store: Store, library: Library, *, days: float, now: float) -> None:
-    """Forget jobs that ended before so many days, and files that no job kept since needs."""
+DaysOf: TypeAlias = Callable[[str, str], Awaitable[tuple[float | None, float | None]]]
+"""How many days a server (platform, id) keeps media, and prompts; None: as long as the installation does."""
+
+
+async def no_own_days(_platform: str, _server: str) -> tuple[float | None, float | None]:
+    return None, None
+
+
+async def tidy(
+    store: Store, library: Library, *, days: float, now: float, days_of: DaysOf = no_own_days
+) -> None:
+    """Forget jobs that ended before so many days, and files that no job kept since needs.
+
+    Servers may keep less long. What is asked to be forgotten, or belongs to a server that was left, goes too.
+    """
     before = now - days * DAY
+    await _tidy_servers(store, now, days_of)
     jobs = await store.forget_before(before)
     files = await library.remove_older_than(before, await store.media_in_use(before))
     await store.chat.forget_events_before(now - EVENTS_KEPT)
+    await store.pending.forget_expired(now)
+    await store.notices.forget_before(now - NOTICES_KEPT)
+    await store.ledger.forget_before(month_of(now - LEDGER_KEPT, "UTC")[0])
     log.info("Tidied", action="tidied", jobs=jobs, files=files)
 
 
+async def _tidy_servers(store: Store, now: float, days_of: DaysOf) -> None:
+    await store.privacy.go_on()
+    for platform, server in await store.servers.to_delete(now):
+        for job in await store.servers.open_jobs(platform, server):
+            with contextlib.suppress(Refused):
+                await store.request_cancel(job.id, by="", now=now)
+        if await store.servers.delete(platform, server):
+            log.info("A server's data are deleted", action="server_deleted", platform=platform, server=server)
+    for platform, server in await store.servers.known():
+        media, prompts = await days_of(platform, server)
+        if media is not None:
+            await store.servers.forget_media(platform, server, now - media * DAY)
+        if prompts is not None:
+            await store.servers.forget_prompts(platform, server, now - prompts * DAY)
+
+
 async def keep_tidy(
-    store: Store, library: Library, *, days: float, now: Callable[[], float], every: float = DAY / 24
+    store: Store,
+    library: Library,
+    *,
+    days: float,
+    now: Callable[[], float],
+    every: float = DAY / 24,
+    days_of: DaysOf = no_own_days,
 ) -> None:
     """Tidy now and once in a while, until cancelled; a fault is told and tried again."""
     while True:
         try:
-            await tidy(store, library, days=days, now=now())
+            await tidy(store, library, days=days, now=now(), days_of=days_of)
         except Exception:
             log.exception("Not tidied", action="tidy_failed")
         await asyncio.sleep(every)

@@ -71,6 +71,10 @@ class Prices:
         self._by_list = frozenset(by_list)
         self._else = anything_else
 
+    def is_free(self, provider: str) -> bool:
+        """Whether nothing that runs there costs anything."""
+        return base_of(provider) in self._free
+
     def price(self, provider: str, model: Model) -> Price | None:
         """What this provider asks for the model; None where nobody has said."""
         base = base_of(provider)
@@ -90,7 +94,7 @@ class Prices:
         return max(known, default=0) if len(known) == len(costs) else None
 
     def _at_most(self, provider: str, model: Model, learned: float | None) -> int | None:
-        if base_of(provider) in self._free:
+        if self.is_free(provider):
             return 0
         price = self.price(provider, model)
         if price is None:
@@ -102,7 +106,7 @@ class Prices:
 
     def bill(self, provider: str, model: Model, seconds: float | None) -> Bill:
         """`seconds`: the prediction's predict_time, None where the provider didn't say."""
-        if base_of(provider) in self._free:
+        if self.is_free(provider):
             return NOTHING
         price = self.price(provider, model)
         if price is None or (seconds is None and price.per_second):

@@ -106,7 +106,7 @@ class Sweep:
         now: Callable[[], float],
         hears: bool = False,
     ) -> None:
-        self._client = client
+        self.client = client
         self._finder = finder
         self._durations = durations
         self._pace = pace
@@ -131,7 +131,7 @@ class Sweep:
             raise ValueError(f"{job.id} has no prediction to follow")
         watched = Watched(job, job.prediction, self._now())
         watched.look_at += self._wait(watched)
-        watched.cancelling = job.cancel_requested is not None and self._client.can.cancel
+        watched.cancelling = job.cancel_requested is not None and self.client.can.cancel
         self._watched[watched.id] = watched
         self._by_job[job.id] = watched.id
         self._something.set()
@@ -158,7 +158,7 @@ class Sweep:
 
     def cancel(self, job: JobId) -> None:
         """Cancel it at the provider at the next turn."""
-        if not self._client.can.cancel:
+        if not self.client.can.cancel:
             return
         watched = self._watched.get(self._by_job.get(job, ""))
         if watched is not None and not watched.cancelling:
@@ -191,7 +191,7 @@ class Sweep:
         await self._cancel([w for w in self._watched.values() if w.cancelling and w.cancel_at <= now])
         due = [w for w in self._watched.values() if w.look_at <= now]
         try:
-            if self._client.can.list and len(due) > self._pages() + WORTH_THEIR_LOGS:
+            if self.client.can.list and len(due) > self._pages() + WORTH_THEIR_LOGS:
                 due = await self._paged(due)
             await self._look_at_each(due)
         except TryLater as error:
@@ -219,7 +219,7 @@ class Sweep:
         oldest = min(w.since for w in self._watched.values()) - 60
         cursor: str | None = None
         while missing:
-            page = await self._client.list(created_after=oldest, cursor=cursor)
+            page = await self.client.list(created_after=oldest, cursor=cursor)
             for prediction in page.predictions:
                 missing.pop(prediction.id, None)
                 if watched := self._watched.get(prediction.id):
@@ -246,7 +246,7 @@ class Sweep:
 
     async def _look(self, watched: Watched, trouble: list[TryLater]) -> None:
         try:
-            found = await self._client.get(watched.id)
+            found = await self.client.get(watched.id)
         except TryLater as error:
             trouble.append(error)
         except ProviderRefused as error:
@@ -301,7 +301,7 @@ class Sweep:
 
     def _wait(self, watched: Watched) -> float:
         """Seconds until the next look at this one. In a page, a look costs a share of a request."""
-        share = self._pages() / max(len(self._watched), 1) if self._client.can.list else 1.0
+        share = self._pages() / max(len(self._watched), 1) if self.client.can.list else 1.0
         pace = self._pace.while_heard() if self._arrive else self._pace
         pace = replace(pace, price=pace.price * min(share, 1.0))
         return next_look(self._now() - watched.since, self._durations[watched.job.model], pace)
@@ -334,7 +334,7 @@ class Sweep:
         for watched in wanted:
             watched.cancel_at = self._now() + self._pace.longest
             try:
-                prediction = await self._client.cancel(watched.id)
+                prediction = await self.client.cancel(watched.id)
             except (TryLater, LostAnswer) as error:
                 wait = error.retry_after if isinstance(error, TryLater) else None
                 watched.cancel_at = self._now() + (wait or self._pace.longest)
@@ -364,12 +364,12 @@ class Sweep:
         before, self._arrive = self._arrive, arrive
         if arrive:
             if before is False:
-                log.info("Webhooks arrive again", action="webhooks_heard", provider=self._client.name)
+                log.info("Webhooks arrive again", action="webhooks_heard", provider=self.client.name)
             return
         log.warning(
             "Webhooks don't arrive: is [http] public_url reachable from outside?",
             action="webhooks_missed",
-            provider=self._client.name,
+            provider=self.client.name,
         )
         for watched in self._watched.values():
             watched.look_at = min(watched.look_at, now + self._wait(watched))
@@ -384,7 +384,7 @@ class Sweep:
 
     def _tell_whether_it_is_there(self) -> None:
         """Once when it goes, and once when it is back."""
-        down = self._client.manners.others.down
+        down = self.client.manners.others.down
         if down == self._told:
             return
         self._told = down

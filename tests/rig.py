@@ -28,12 +28,14 @@ from bot.jobs import Actor, Job, JobId, Option, Order, Place, Posted, State
 from bot.links import Links
 from bot.media import Library
 from bot.pacing import Pace
-from bot.ports import Core, Notice, Platform, Post, Ready, Save
+from bot.ports import Core, Notice, Platform, Post, Ready, Save, Telling
+from bot.prices import Prices
 from bot.providers import Client, Patience, connect, manners_of
 from bot.sandbox.server import Sandbox, serve
 from bot.sandbox.work import Piece, Report, Work
 from bot.store import Store
 from bot.webhooks import Webhooks
+from tests.governed import FREE, governed, roster
 
 ANNA = Actor("board", "anna", "Anna", "home")
 WALL = Place("board:wall")
@@ -86,9 +88,13 @@ class Board:
     faults: list[Exception] = field(default_factory=list)
     faults_at_the_end: list[Exception] = field(default_factory=list)
     second_best: Place | None = None
+    told: list[Telling] = field(default_factory=list)
 
     async def run(self, core: Core) -> None:
         await asyncio.Event().wait()
+
+    async def tell(self, telling: Telling) -> None:
+        self.told.append(telling)
 
     async def show(self, post: Post, save: Save) -> Posted:
         final = not type(post.notice).__name__.startswith(("Waiting", "Working"))
@@ -134,6 +140,10 @@ class Rig:
     second: tuple[str, str] | None = None
     """Kind and base URL of a provider beside "box", called "spare", that costs money."""
     routes: dict[str, Any] = field(default_factory=lambda: {"default": "box"})
+    prices: Prices = FREE
+    defaults: dict[str, Any] = field(default_factory=dict)
+    own_keys: bool = False
+    """Whether servers may bring keys of their own for "box"."""
     store: Store = field(init=False)
     library: Library = field(init=False)
     client: Client = field(init=False)
@@ -171,14 +181,23 @@ class Rig:
             platforms[self.platform.name] = self.platform
         links = Links(self.public_url, b"key", time.time) if self.public_url else None
         hooks = {"box": partial(links.hook_of, "box")} if links and self.webhooks else None
+        governed_by = governed(
+            self.store,
+            catalogue,
+            prices=self.prices,
+            defaults=self.defaults,
+            addresses={"box": self.base_url} if self.own_keys else None,
+        )
+        self.roster = roster(self.clients, governed_by)
+        self._stack.push_async_callback(self.roster.aclose)
         self.engine = Engine(
             self.store,
             self.library,
             catalogue,
-            self.clients,
+            self.roster,
             platforms,
             rules=self.rules,
-            free=frozenset({"box"}),
+            prices=self.prices,
             link=links.url_of if links else None,
             routes=self.routes,
             now=time.time,
@@ -199,6 +218,7 @@ class Rig:
             public=links is not None,
             now=time.time,
             rng=random.Random(),
+            **governed_by,
         )
 
     async def _served(self, receiver: Webhooks) -> Site:

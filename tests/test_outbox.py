@@ -16,6 +16,7 @@ from bot.errors import Busy
 from bot.jobs import Actor, Job, JobId, Outcome, Place, State
 from bot.media import Library
 from bot.store import Store
+from tests.governed import FREE
 from tests.rig import ANNA, WALL, Board
 
 DAY = 86_400.0
@@ -78,7 +79,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
         {},
         platforms,
         cards,
-        free=(),
+        prices=FREE,
         deadline=60,
         settled=1,
         heard_within=1,

@@ -30,6 +30,7 @@ from bot.core import Studio
 from bot.engine import Engine
 from bot.jobs import Actor, Job, JobId, Media, Outcome, State
 from bot.ports import Card, Core, Look, MediaFile, Post, Ready, Waiting, Working
+from tests.governed import FREE, governed, roster
 from tests.rig import QUICK, Rig, eventually, rig
 
 ANNA = Actor("terminal", "anna", "anna", "here")
@@ -73,14 +74,15 @@ async def terminal(
     async with rig(tmp_path, start=False, sandbox_options=options) as studio:
         parts: Any = {"now": time.time, "rng": random.Random(7)}
         store, library, catalogue = studio.store, studio.library, load()
+        governed_by = governed(store, catalogue)
         worker = Engine(
             store,
             library,
             catalogue,
-            {"box": studio.client},
+            roster({"box": studio.client}, governed_by),
             {"terminal": Terminal()},
             rules=QUICK,
-            free=frozenset({"box"}),
+            prices=FREE,
             link=None,
             **parts,
         )
@@ -93,6 +95,7 @@ async def terminal(
             routes={"default": "box"},
             providers={"box": studio.client.can},
             public=False,
+            **governed_by,
             **parts,
         )
         folder = tmp_path / "here"

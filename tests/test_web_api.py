@@ -29,6 +29,7 @@ from bot.media import Library
 from bot.ports import Card, Failed, MediaFile, Notice, Post, Ready, Waiting, Working
 from bot.providers import Capabilities
 from bot.store import Store
+from tests.governed import governed
 from tests.media_samples import still
 
 ALL = Capabilities(True, True, True, True, True, True, version_in_model_body=False, deadline=True)
@@ -131,6 +132,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
             public=False,
             now=clock,
             rng=random.Random(1),
+            **governed(store, catalogue, now=clock),
         )
 
         async def ready() -> str | None:

@@ -226,6 +226,10 @@ def _cross_faults(data: Mapping[str, Any], commands: Collection[str] | None) -> 
         yield ("providers",), "there is none, so nothing could be made", remedy
     for name, provider in providers.items():
         yield from _provider_faults(name, provider)
+    for model in data.get("prices") or {}:
+        if commands is not None and "/" not in model and model not in commands:
+            near = did_you_mean(model.strip("/"), commands)
+            yield ("prices", model), "is no command", near or "Name a command, or a model as owner/name"
     for command, route in routes.items():
         yield from _route_faults(command, route, providers, commands)
     yield from _slack_faults(data.get("slack") or {}, data.get("http") or {})

@@ -6,6 +6,7 @@ import base64
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 from urllib.parse import urlsplit
@@ -197,14 +198,17 @@ class MediaSettings(Table):
 class ProviderSettings(Table):
     """One prediction API. `base_url` is everything before /v1; the process starts a sandbox without one.
 
-    `webhooks`: whether it is to tell of jobs by itself; None: where that is sure to work. What it allows a
-    minute, where nothing is set, goes by its kind.
+    `webhooks`: whether it is to tell of jobs by itself; None: where that is sure to work. `free`: its runs
+    cost nothing, as on one's own machine. `own_keys`: whether servers may bring keys of their own for it;
+    None: all but a sandbox. What it allows a minute, where nothing is set, goes by its kind.
     """
 
     kind: Literal["replicate", "gateway", "sandbox"]
     base_url: Annotated[str, AfterValidator(_base)] | None = None
     token: Secret | None = None
     webhooks: bool | None = None
+    free: bool = False
+    own_keys: bool | None = None
     creates_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
     requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
 
@@ -214,6 +218,29 @@ class ProviderSettings(Table):
         if isinstance(given, Mapping) and given.get("kind") == "replicate":
             return {"base_url": REPLICATE, **given}
         return given
+
+
+Dollars: TypeAlias = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=14, decimal_places=10)]
+
+
+class PriceSettings(Table):
+    """What a model's runs cost, in US dollars: per run, and per second of its predict_time.
+
+    `seconds`: how long one takes at most, for estimates until enough were seen. `source`: where it was read.
+    """
+
+    per_run: Dollars | None = None
+    per_second: Dollars | None = None
+    seconds: float | None = Field(default=None, gt=0, le=86_400)
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> PriceSettings:
+        if self.per_run is None and self.per_second is None:
+            raise _wrong("needs per_run, per_second or both", "Where it costs nothing, set per_run = 0")
+        if self.per_second and self.seconds is None:
+            raise _wrong("per_second needs seconds", "Add how many seconds a run takes at most")
+        return self
 
 
 class DiscordSettings(Table):
@@ -264,7 +291,8 @@ class Log(Table):
 class Settings(BaseSettings):
     """All of it. `routes`: a command to its provider, or to several of which the earlier is preferred.
 
-    The rest is for "default", else for the first.
+    The rest is for "default", else for the first. `prices` by command or owner/name. `defaults`: settings of
+    servers (`bot.rules`) that hold wherever a server has set nothing else.
     """
 
     model_config = SettingsConfigDict(
@@ -283,6 +311,8 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     routes: dict[str, Route] = Field(default_factory=dict)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    defaults: dict[str, Any] = Field(default_factory=dict)
     discord: DiscordSettings = DiscordSettings()
     slack: SlackSettings = SlackSettings()
     secrets: SecretsSettings = SecretsSettings()
@@ -315,14 +345,23 @@ class Settings(BaseSettings):
 # -- what there is to set
 
 
+NAMED: Mapping[str, tuple[type[BaseModel], str]] = {
+    "providers": (ProviderSettings, "NAME"),
+    "prices": (PriceSettings, "MODEL"),
+}
+"""Tables of tables under names of the owner's choice: what each holds, and what stands for the name."""
+
+FREELY_NAMED = {"routes": "COMMAND", "defaults": "SETTING"}
+
+
 def keys(table: type[BaseModel] = Settings, path: Key = ()) -> Iterator[Key]:
-    """Every setting there is; the name of a provider is NAME, the command of a route COMMAND."""
+    """Every setting there is; what the owner names is NAME, COMMAND, MODEL or SETTING."""
     for name, field in table.model_fields.items():
         here = (*path, name)
         if inner := _table_of(field):
-            yield from keys(inner, (*here, "NAME") if name == "providers" else here)
-        elif name == "routes":
-            yield (*here, "COMMAND")
+            yield from keys(inner, (*here, NAMED[name][1]) if name in NAMED else here)
+        elif name in FREELY_NAMED:
+            yield (*here, FREELY_NAMED[name])
         else:
             yield here
 
@@ -351,8 +390,8 @@ def field_of(path: Key) -> FieldInfo | None:
 
 def _walk(path: Key) -> tuple[type[BaseModel] | None, FieldInfo | None]:
     """The table and the field that a path ends in."""
-    named = path[:1] == ("providers",) and len(path) > 1
-    table: type[BaseModel] | None = ProviderSettings if named else Settings
+    named = path[0] in NAMED and len(path) > 1 if path else False
+    table: type[BaseModel] | None = NAMED[path[0]][0] if named else Settings
     field: FieldInfo | None = None
     for part in path[2:] if named else path:
         field = table.model_fields.get(part) if table else None

@@ -33,7 +33,8 @@ from bot.errors import Stale
 from bot.jobs import Job, JobId, Outcome, State
 from bot.pacing import Durations, Pace
 from bot.ports import Platform, Waiting, Working
-from bot.providers import Client, Hook, Prediction
+from bot.prices import Prices
+from bot.providers import Client, Hook, Prediction, Roster
 from bot.routes import Routes
 from bot.sweep import Sweep
 
@@ -45,6 +46,10 @@ AWAY = 30.0
 """Seconds of a provider's "not now" after which a job rather goes to the next of its route."""
 
 Step: TypeAlias = Callable[[Job], Awaitable[Fate]]
+
+NEARLY_ALL = 0.98
+ENOUGH = 20
+"""Durations without which nothing is said of the longest of them."""
 
 NEWS_KEPT = 256
 """Webhooks taken in and not yet heeded; each may hold a megabyte."""
@@ -97,11 +102,11 @@ class Engine:
         store: Store,
         library: Library,
         catalogue: Catalogue,
-        clients: Mapping[str, Client],
+        clients: Roster,
         platforms: Mapping[str, Platform],
         *,
         rules: Rules,
-        free: frozenset[str],
+        prices: Prices,
         link: Callable[[str], str] | None,
         routes: Routes | None = None,
         now: Callable[[], float],
@@ -112,6 +117,7 @@ class Engine:
         tell of jobs by themselves, the address to tell it to.
         """
         self._store = store
+        self._clients = clients
         self._manners = {name: client.manners for name, client in clients.items()}
         self._catalogue = catalogue
         self._rules = rules
@@ -126,7 +132,7 @@ class Engine:
             clients,
             platforms,
             self._cards,
-            free=free,
+            prices=prices,
             deadline=rules.deadline,
             settled=rules.settled,
             heard_within=rules.heard_within,
@@ -139,6 +145,7 @@ class Engine:
             rng=rng,
         )
         self._sweeps = {name: self._sweep_of(client) for name, client in clients.items()}
+        self._tasks: asyncio.TaskGroup | None = None
         self._hand: asyncio.Queue[tuple[Job, Step]] = asyncio.Queue()
         self._held: dict[JobId, Job] = {}
         self._wanted = asyncio.Event()
@@ -159,6 +166,20 @@ class Engine:
             now=self._now,
             hears=client.name in self._hooks,
         )
+
+    async def _know(self, provider: str) -> None:
+        """What a server's own key is for, once it is needed; and its new client, where it was replaced."""
+        client = self._clients.get(provider) or await self._clients.ensure(provider)
+        sweep = self._sweeps.get(provider)
+        if client is None or (sweep is not None and sweep.client is client):
+            return
+        self._manners[provider] = client.manners
+        if sweep is not None:
+            sweep.client = client
+            return
+        sweep = self._sweeps[provider] = self._sweep_of(client)
+        if self._tasks is not None:
+            self._tasks.create_task(_for_ever("sweep", sweep.run))
 
     def _hook_of(self, job: Job) -> Hook | None:
         if (url_of := self._hooks.get(job.provider)) is None:
@@ -189,12 +210,18 @@ class Engine:
             return None
         return self.durations[job.model].left(self._now() - job.submitted_at)
 
+    def longest(self, model: str) -> float | None:
+        """Seconds that nearly all runs of a model stay under; None while too few were seen."""
+        known = self.durations[model]
+        return known.quantile(NEARLY_ALL) if len(known) >= ENOUGH else None
+
     # -- running
 
     async def run(self) -> None:
         """Work until cancelled. The caller holds the store's engine lock."""
         await _until_done("take over", self._take_over)
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             for sweep in self._sweeps.values():
                 tasks.create_task(_for_ever("sweep", sweep.run))
             for _ in range(self._rules.workers):
@@ -285,6 +312,7 @@ class Engine:
         for state, first in step.items():
             most = 1_000_000 if limit is None else max(limit - self._hand.qsize(), 0)
             for job in await self._store.claim(state, now=self._now(), lease=self._rules.lease, limit=most):
+                await self._know(job.provider)
                 if first is not None:
                     self._take(job, first)
                 elif job.provider in self._sweeps:
@@ -376,6 +404,7 @@ class Engine:
 
     async def _carry(self, job: Job, step: Step) -> None:
         """Step after step, as far as it goes without waiting."""
+        await self._know(job.provider)
         current: Job | None = job
         next_step: Step | None = step
         while current is not None and next_step is not None:
@@ -411,9 +440,15 @@ class Engine:
                 return await self._store.requeue(job, due_at=now + after, code=code, facts=facts)
             case Reroute(provider, after, code):
                 return await self._store.requeue(job, due_at=now + after, code=code, provider=provider)
-            case Succeeded(outputs, took, finished_at, cost):
+            case Succeeded(outputs, took, finished_at, cost, charged):
                 return await self._store.succeeded(
-                    job, outputs, now=now, took=took, cost=cost, finished_at=finished_at or now
+                    job,
+                    outputs,
+                    now=now,
+                    took=took,
+                    cost=cost,
+                    finished_at=finished_at or now,
+                    charged=charged,
                 )
             case Fetched(media):
                 return await self._store.fetched(job, media, now=now)
@@ -425,8 +460,10 @@ class Engine:
                 return await self._store.undelivered(job, now=now, code=code)
             case Again(after, code, facts):
                 return await self._store.snooze(job, due_at=now + after, code=code, facts=facts)
-            case GiveUp(outcome, code, facts, cost):
-                return await self._store.ended(job, outcome, now=now, code=code, facts=facts, cost=cost)
+            case GiveUp(outcome, code, facts, cost, charged):
+                return await self._store.ended(
+                    job, outcome, now=now, code=code, facts=facts, cost=cost, charged=charged
+                )
             case _:
                 assert_never(fate)
 

@@ -41,12 +41,16 @@ class Reroute:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The provider has made it. `took` in seconds; `finished_at` by the provider's clock."""
+    """The provider has made it. `took` in seconds; `finished_at` by the provider's clock.
+
+    `charged`: micro-dollars that it takes from budgets, None where nobody knows.
+    """
 
     outputs: tuple[Output, ...]
     took: float | None
     finished_at: float | None
     cost: Decimal | None
+    charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,14 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """There will be no media; the words about it are delivered. `cost` is None where nobody knows it."""
+    """There will be no media; the words about it are delivered. `cost` is None where nobody knows it, and so
+    is `charged`, the micro-dollars that it takes from budgets."""
 
     outcome: Outcome
     code: str
     facts: Mapping[str, Json] = field(default_factory=dict)
     cost: Decimal | None = None
+    charged: int | None = None
 
 
 Fate: TypeAlias = (

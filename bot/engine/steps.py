@@ -10,9 +10,8 @@ import random
 import re
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,9 @@ from bot.errors import (
 from bot.jobs import Job, JobId, Json, Media, Outcome, Output, State, platform_of
 from bot.pacing import backoff
 from bot.ports import Failed, MediaFile, Notice, Platform, Ready
+from bot.prices import FREE, NOTHING, Bill, Prices
 from bot.providers import Client, Hook, Prediction, Status
-from bot.routes import MOVES_ON, Routes, after
+from bot.routes import MOVES_ON, Routes, after, owner_of
 from bot.sweep import time_taken
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
 DATA_URI_LIMIT = 256 * 1024
 """Bytes of a file that may travel inside the request (Replicate's OpenAPI document)."""
 
-FREE = Decimal(0)
 KEPT_BY_PROVIDER = 55 * 60
 """Seconds in which a result is fetched: Replicate removes it an hour after it ended, less a margin."""
 
@@ -74,6 +73,9 @@ GONE = (404, 410)
 
 LONGEST_SEARCH = 15.0
 """Seconds between two looks for a prediction whose answer was lost, however often it was looked for."""
+
+OF_THE_KEY = frozenset({"unauthenticated", "forbidden", "no_credit"})
+"""Refusals that the owner of a key must mend."""
 
 FEW_LOOKS = 3
 """Times that something which is no file is fetched again: a few seconds, where it never will be one."""
@@ -95,7 +97,7 @@ class _CannotKnow(Exception):
 class Steps:
     """One method a step.
 
-    `free` names the providers that cost nothing; `link` makes a public URL of a kept file's digest. What the
+    `link` makes a public URL of a kept file's digest. What the
     provider's list doesn't show `settled` seconds after its answer was missed was not made. `hook_of`: where
     its provider may tell of a job, which, where nothing else helps, it is given `heard_within` seconds to do.
     A result is offered to its place for `outbox` seconds, then to the next best one. Whose job begins to cost
@@ -111,7 +113,7 @@ class Steps:
         platforms: Mapping[str, Platform],
         cards: Cards,
         *,
-        free: Collection[str],
+        prices: Prices,
         deadline: float,
         settled: float,
         heard_within: float,
@@ -129,7 +131,7 @@ class Steps:
         self._clients = clients
         self._platforms = platforms
         self._cards = cards
-        self._free = free
+        self._prices = prices
         self._deadline = deadline
         self._settled = settled
         self._heard_within = heard_within
@@ -365,7 +367,8 @@ class Steps:
                     return other
                 fields = by_alias(self._catalogue.find(job.model), error.fields)
                 facts = {"detail": error.detail, "status": error.status, "fields": fields}
-                return GiveUp(Outcome.FAILED, error.code, facts, FREE)
+                is_own = owner_of(job.provider) is not None and error.code in OF_THE_KEY
+                return GiveUp(Outcome.FAILED, f"own_{error.code}" if is_own else error.code, facts, FREE)
             case BadMedia():
                 return GiveUp(Outcome.FAILED, error.code, error.facts, FREE)
             case NotAPrediction():
@@ -381,7 +384,7 @@ class Steps:
             client = self._clients.get(name)
             if client is None or client.manners.away(self._now(), 0) or not await self._fits(client, job):
                 continue
-            costs_now = job.provider in self._free and name not in self._free
+            costs_now = self._prices.is_free(job.provider) and not self._prices.is_free(name)
             return Reroute(name, self._heads_up, "other_provider") if costs_now else Reroute(name)
         return None
 
@@ -402,36 +405,40 @@ class Steps:
 
     async def settle(self, job: Job, prediction: Prediction) -> Fate:
         """The prediction has ended: what came of it?"""
-        cost = FREE if job.provider in self._free else None
+        bill = self._bill(job, prediction)
         match prediction.status:
             case Status.SUCCEEDED:
-                return self._succeeded(job, prediction, cost)
+                return self._succeeded(job, prediction, bill)
             case Status.CANCELED | Status.ABORTED if job.cancel_requested:
-                cost = FREE if prediction.status is Status.ABORTED else cost
-                return GiveUp(Outcome.CANCELLED, "cancelled", {"by": job.cancel_requested}, cost)
+                return _without(bill, Outcome.CANCELLED, "cancelled", by=job.cancel_requested)
             case Status.CANCELED | Status.ABORTED:
-                # What ended before it began is not charged: changelog/2025-10-16-prediction-deadlines.
-                return self._stopped(job, FREE if prediction.status is Status.ABORTED else cost)
+                return self._stopped(job, bill)
             case _:
-                return _model_failed(prediction.error or "", cost)
+                return _model_failed(prediction.error or "", bill)
 
-    def _stopped(self, job: Job, cost: Decimal | None) -> GiveUp:
+    def _bill(self, job: Job, prediction: Prediction) -> Bill:
+        if prediction.status is Status.ABORTED:
+            # What ended before it began is not charged: changelog/2025-10-16-prediction-deadlines.
+            return NOTHING
+        return self._prices.bill(job.provider, self._catalogue.find(job.model), prediction.predict_time)
+
+    def _stopped(self, job: Job, bill: Bill) -> GiveUp:
         """By nobody's wish: the deadline that the provider was told, or the provider itself."""
         if job.submitted_at is not None and self._now() - job.submitted_at >= self._deadline - 1:
-            return GiveUp(Outcome.FAILED, "deadline", {"minutes": round(self._deadline / 60)}, cost)
-        return GiveUp(Outcome.FAILED, "aborted", {}, cost)
+            return _without(bill, Outcome.FAILED, "deadline", minutes=round(self._deadline / 60))
+        return _without(bill, Outcome.FAILED, "aborted")
 
-    def _succeeded(self, job: Job, prediction: Prediction, cost: Decimal | None) -> Fate:
+    def _succeeded(self, job: Job, prediction: Prediction, bill: Bill) -> Fate:
         try:
             made = read_output(self._catalogue.find(job.model), prediction.output)
         except NotAPrediction as error:
-            return GiveUp(Outcome.FAILED, "bad_answer", {"detail": error.detail}, cost)
+            return _without(bill, Outcome.FAILED, "bad_answer", detail=error.detail)
         if made.error:
-            return _model_failed(made.error, cost)
+            return _model_failed(made.error, bill)
         if not made.files:
-            code = "expired" if prediction.data_removed else "no_output"
-            return GiveUp(Outcome.FAILED, code, {}, cost)
-        return Succeeded(made.files, time_taken(prediction), prediction.completed_at, cost)
+            return _without(bill, Outcome.FAILED, "expired" if prediction.data_removed else "no_output")
+        took = time_taken(prediction)
+        return Succeeded(made.files, took, prediction.completed_at, bill.told, bill.charged)
 
     async def overdue(self, job: Job) -> Fate:
         """It has run longer than anybody would wait, or nobody looked for as long: look, then stop it."""
@@ -636,7 +643,12 @@ def by_alias(model: Model, fields: Mapping[str, str]) -> dict[str, str]:
     return {aliases.get(name, name): spoken(said) for name, said in fields.items()}
 
 
-def _model_failed(message: str, cost: Decimal | None) -> GiveUp:
+def _without(bill: Bill, outcome: Outcome, code: str, **facts: Json) -> GiveUp:
+    """No result, and what it has cost all the same."""
+    return GiveUp(outcome, code, facts, bill.told, bill.charged)
+
+
+def _model_failed(message: str, bill: Bill) -> GiveUp:
     """The model's own failure, told apart by its message: the API has no code for it."""
     said = message.lower()
     if "nsfw" in said or "flagged" in said or "sensitive" in said:
@@ -645,7 +657,7 @@ def _model_failed(message: str, cost: Decimal | None) -> GiveUp:
         code = "out_of_memory"
     else:
         code = "model_failed"
-    return GiveUp(Outcome.FAILED, code, {"message": message[:500]}, cost)
+    return _without(bill, Outcome.FAILED, code, message=message[:500])
 
 
 def _data_uri(path: Path, mime: str) -> str:

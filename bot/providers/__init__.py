@@ -5,6 +5,7 @@ from bot.providers.dialect import Capabilities, Hook
 from bot.providers.manners import Manners, Patience
 from bot.providers.predictions import Page, Prediction, Status, read_prediction
 from bot.providers.progress import parse_progress
+from bot.providers.roster import Roster
 from bot.providers.wire import Timeouts
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Page",
     "Patience",
     "Prediction",
+    "Roster",
     "Status",
     "Timeouts",
     "connect",

@@ -28,6 +28,7 @@ class News:
     server: str
     code: str
     facts: Mapping[str, Json]
+    created_at: float
     due_at: float
     tries: int
     sent_at: float | None
@@ -105,6 +106,7 @@ def insert_notice(
         "server": server,
         "code": code,
         "facts": dict(facts),
+        "created_at": now,
         "due_at": now,
         "tries": 0,
     }
@@ -119,6 +121,7 @@ def _news_of(row: AnyRow) -> News:
         row.server,
         row.code,
         row.facts,
+        row.created_at,
         row.due_at,
         row.tries,
         row.sent_at,

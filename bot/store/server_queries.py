@@ -12,13 +12,15 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    case,
     delete,
+    func,
     select,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from bot.jobs import OPEN, State
+from bot.jobs import OPEN, Outcome, State
 from bot.store.queries import Condition
 from bot.store.tables import (
     audit,
@@ -34,6 +36,8 @@ from bot.store.tables import (
     settings,
 )
 from bot.store.tables import entries as entries_
+
+EMPTY = len("{}")
 
 OF_A_SERVER: tuple[Table, ...] = (settings, people, audit, provider_keys, pending, notices, forgotten)
 """What goes at once when a server goes; its jobs go as they end, and the money when the last has."""
@@ -151,6 +155,29 @@ def delete_entries_of_server() -> Delete:
     return delete(entries_).where(entries_.c.job.in_(charged))
 
 
+def _ended_before() -> tuple[Condition, ...]:
+    ended = sorted(set(State) - OPEN)
+    return *of_server(jobs), jobs.c.state.in_(ended), jobs.c.created_at < bindparam("the_time")
+
+
+@cache
+def forget_media() -> Update:
+    """A server keeps the results of these jobs no longer; why others failed is kept."""
+    ready = jobs.c.outcome == Outcome.READY.value
+    left = func.json_array_length(jobs.c.media) > 0
+    return (
+        update(jobs)
+        .where(*_ended_before(), left)
+        .values(media=[], outputs=[], code=case((ready, "kept_no_longer"), else_=jobs.c.code))
+    )
+
+
+@cache
+def forget_prompts() -> Update:
+    """A server keeps no longer what these jobs were asked for."""
+    return update(jobs).where(*_ended_before(), func.length(jobs.c.inputs) > EMPTY).values(inputs={})
+
+
 @cache
 def jobs_of_server(one_person: bool) -> Select[*tuple[Any, ...]]:
     """A server's jobs, or those of one person there, newest first."""
@@ -261,3 +288,49 @@ def recent_notices() -> Select[*tuple[Any, ...]]:
 def forget_notices() -> Delete:
     """News that was told before a time."""
     return delete(notices).where(notices.c.sent_at < bindparam("the_time"))
+
+
+# -- keys
+
+
+def _is_key() -> tuple[Condition, ...]:
+    return *of_server(provider_keys), provider_keys.c.provider == bindparam("the_provider")
+
+
+@cache
+def put_key() -> Insert:
+    """A server's key for a provider, in place of the one before."""
+    new = insert(provider_keys)
+    changed = {name: new.excluded[name] for name in ("sealed", "by_name", "set_at")}
+    return new.on_conflict_do_update(index_elements=["platform", "server", "provider"], set_=changed)
+
+
+@cache
+def delete_key() -> Delete:
+    """A server's key is no more."""
+    return delete(provider_keys).where(*_is_key())
+
+
+@cache
+def keys_of_server() -> Select[*tuple[Any, ...]]:
+    """For which providers a server has keys."""
+    columns = (provider_keys.c.provider, provider_keys.c.by_name, provider_keys.c.set_at)
+    return select(*columns).where(*of_server(provider_keys)).order_by(provider_keys.c.provider)
+
+
+@cache
+def sealed_key() -> Select[str]:
+    """A server's key, sealed."""
+    return select(provider_keys.c.sealed).where(*_is_key())
+
+
+@cache
+def all_keys() -> Select[*tuple[Any, ...]]:
+    """Every key, sealed."""
+    return select(*provider_keys.c)
+
+
+@cache
+def reseal_key() -> Update:
+    """The same key, sealed anew."""
+    return update(provider_keys).where(*_is_key())

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a server has decided, as it was at `revision`."""
+    """What a server has decided, as it was at `revision`. `keys`: the providers that it has a key for."""
 
     revision: int
     entries: tuple[Entry, ...]
     people: tuple[Person, ...]
+    keys: frozenset[str]
 
 
 class Servers:
@@ -48,11 +49,13 @@ class Servers:
             before = await self.revision(platform, server)
             set_ = await self._database.read(server_queries.entries(), **who)
             people = await self._database.read(server_queries.standings(), **who)
+            keys = await self._database.read(server_queries.keys_of_server(), **who)
             if before == await self.revision(platform, server):
                 return Kept(
                     before,
                     tuple(Entry(Scope.read(row.scope) or SERVER, row.key, row.value) for row in set_),
                     tuple(_person_of(row) for row in people),
+                    frozenset(row.provider for row in keys),
                 )
 
     async def save(
@@ -125,6 +128,16 @@ class Servers:
         rows = await self._database.read(server_queries.to_delete(), the_now=now)
         return [(row.platform, row.server) for row in rows]
 
+    async def forget_media(self, platform: str, server: str, before: float) -> int:
+        """Forget the results of jobs accepted before a time; says how many. Files go with the tidying."""
+        where = {**_who(platform, server), "the_time": before}
+        return await self._database.write(partial(_count, server_queries.forget_media(), where))
+
+    async def forget_prompts(self, platform: str, server: str, before: float) -> int:
+        """Forget what jobs accepted before a time were asked for; says how many."""
+        where = {**_who(platform, server), "the_time": before}
+        return await self._database.write(partial(_count, server_queries.forget_prompts(), where))
+
     async def open_jobs(self, platform: str, server: str) -> list[Job]:
         rows = await self._database.read(server_queries.open_jobs_of_server(), **_who(platform, server))
         return [job_of(row) for row in rows]
@@ -146,6 +159,10 @@ def _person_of(row: Any) -> Person:
 
 
 # -- within a transaction
+
+
+def _count(statement: Any, values: dict[str, Any], connection: Connection) -> int:
+    return connection.execute(statement, values).rowcount
 
 
 def _save(

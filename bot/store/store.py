@@ -33,9 +33,11 @@ from bot.store.audit import Audit, insert_records
 from bot.store.backups import Backups
 from bot.store.chat import Chat
 from bot.store.installs import Installs
+from bot.store.keys import ProviderKeys
 from bot.store.lock import FileLock
 from bot.store.notices import Notices
 from bot.store.pending import Waiting
+from bot.store.privacy import Privacy
 from bot.store.servers import Servers
 from bot.store.sqlite import Sqlite, path_of
 from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, posted_row
@@ -64,6 +66,8 @@ class Store:
         self.installs = Installs(database)
         self.ledger = ledger.Ledger(database)
         self.servers = Servers(database)
+        self.privacy = Privacy(database, _request_cancel)
+        self.keys = ProviderKeys(database)
         self.audit = Audit(database)
         self.pending = Waiting(database)
         self.notices = Notices(database)

@@ -263,6 +263,7 @@ notices = Table(
     *_server_columns(),
     Column("code", Text, nullable=False),
     Column("facts", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("sent_at", Double),

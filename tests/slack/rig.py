@@ -33,6 +33,7 @@ from bot.sandbox.server import Sandbox
 from bot.sandbox.server import serve as serve_sandbox
 from bot.sandbox.work import Piece, Report, Work
 from bot.store import Store
+from tests.governed import FREE, governed, roster
 from tests.rig import AMPLE, QUICK, eventually, tiny
 from tests.slack_server import Limits as SlackLimits
 from tests.slack_server import Person, SlackServer, Upload
@@ -153,14 +154,15 @@ class Rig:
                 patience=self.patience,
             )
         )
+        governed_by = governed(self.store, CATALOGUE, now=self.server.clock)
         self.engine = Engine(
             self.store,
             self.library,
             CATALOGUE,
-            {"box": self.client},
+            roster({"box": self.client}, governed_by),
             {"slack": self.slack},
             rules=self.rules,
-            free=frozenset({"box"}),
+            prices=FREE,
             link=None,
             now=self.server.clock,
             rng=random.Random(7),
@@ -176,6 +178,7 @@ class Rig:
             public=False,
             now=self.server.clock,
             rng=random.Random(),
+            **governed_by,
         )
 
     def _settings(self) -> SlackSettings:

@@ -89,6 +89,7 @@ def _decisions() -> None:
         *_server(),
         sa.Column("code", sa.Text, nullable=False),
         sa.Column("facts", sa.JSON, nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("due_at", sa.Double, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("sent_at", sa.Double),
