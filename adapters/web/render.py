@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from adapters import words
 from bot.catalogue import Catalogue, Input, Model
-from bot.errors import BadOrder, ForPerson, Problem
+from bot.errors import BadOrder, Confirm, ForPerson, Problem
 from bot.jobs import Actor, FileRef, Json
 from bot.ports import Cancelled, Card, Failed, MediaFile, Notice, Ready, Unknown, Waiting, Working
+from bot.store import Message
 
 BOT: Json = {"id": "threadreel", "name": "Threadreel", "bot": True}
 """Who posts results."""
@@ -119,6 +120,33 @@ def _url(digest: str, name: str) -> str:
     return f"/media/{digest}/{quote(name, safe='')}"
 
 
+def gone(why: str, language: str, **facts: Json) -> Json:
+    """What stands in the place of a message that was taken down: `why` is "removed" or "forgotten"."""
+    return {"text": words.say(f"web_admin.{why}", facts, language)}
+
+
+def somebody(language: str) -> Json:
+    """Who said it, once they are forgotten."""
+    return {"id": "", "name": words.say("web_admin.somebody", {}, language)}
+
+
+def news(code: str, facts: Mapping[str, Json], language: str) -> Json:
+    """What those who look after the page are told, as a message."""
+    return {"text": words.say(f"telling.{code}", facts, language), "files": []}
+
+
+def own_message(message: Message) -> Json:
+    """A message as its author takes it home."""
+    return {
+        "id": message.id,
+        "channel": message.channel,
+        "thread": message.thread,
+        "at": message.created_at,
+        "kind": message.kind,
+        **message.body,
+    }
+
+
 # -- the catalogue
 
 
@@ -168,12 +196,24 @@ def _input(entry: Input) -> Json:
 
 
 def mistakes(error: ForPerson, model: Model | None, language: str) -> Json:
-    """What was wrong, as lines, each with the field that it belongs to."""
+    """What was wrong, as lines, each with the field that it belongs to; or what the person is asked."""
+    if isinstance(error, Confirm):
+        return {"error": _question(error, language), "problems": [], "confirm": {"token": error.token}}
     problems = error.problems if isinstance(error, BadOrder) else ()
     return {
         "error": words.refusal(error, language, model),
         "problems": [_problem(problem, model, language) for problem in problems],
     }
+
+
+def _question(error: Confirm, language: str) -> str:
+    cost = None if error.cost is None else words.money(error.cost, language)
+    return words.say("web_admin.confirm", {"model": error.model, "cost": cost}, language)
+
+
+def page_words(language: str) -> Json:
+    """The words of the page's newer parts, in the language that everybody here reads."""
+    return words.section("web_admin", language)
 
 
 def _problem(problem: Problem, model: Model | None, language: str) -> Json:

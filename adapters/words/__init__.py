@@ -32,6 +32,7 @@ __all__ = [
     "problem",
     "refusal",
     "say",
+    "section",
     "size",
     "state",
     "value",
@@ -53,6 +54,11 @@ def say(code: str, facts: Mapping[str, Any], language: str = "en") -> str:
             return sentence
     fallback = words.sentence(section or "refused", "generic", {**facts, "code": name})
     return fallback or clean(name)
+
+
+def section(name: str, language: str = "en") -> Mapping[str, str]:
+    """The sentences of a section, the first of each, with their facts still in braces."""
+    return {code: said[0] for code, said in words_of(language).sections.get(name, {}).items()}
 
 
 def problem(problem: Problem, language: str = "en", model: Model | None = None) -> str:

@@ -1,14 +1,15 @@
 """What is known, kept on disk: jobs and their moves, what was said on the web page, where it is installed."""
 
 from bot.store.backups import Backups, NotBackedUp
-from bot.store.chat import Chat
+from bot.store.chat import GONE, Chat
 from bot.store.installs import Installs, peek
 from bot.store.lock import FileLock
 from bot.store.restore import Restored, restore
 from bot.store.store import Store
-from bot.store.tables import Channel, Event, Install, Message
+from bot.store.tables import Channel, Event, Install, Message, News
 
 __all__ = [
+    "GONE",
     "Backups",
     "Channel",
     "Chat",
@@ -17,6 +18,7 @@ __all__ = [
     "Install",
     "Installs",
     "Message",
+    "News",
     "NotBackedUp",
     "Restored",
     "Store",
