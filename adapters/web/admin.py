@@ -1,9 +1,9 @@
-"""What /admin sends -> calls of the core's `Admin`. Everything is for those who look after the page: 403 else."""
+"""What /admin sends -> calls of the core's `Admin`. All of it is for who looks after the page: 403 else."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal, Protocol
@@ -18,7 +18,7 @@ from adapters.web.bodies import Body, body_of, sorry
 from adapters.web.sessions import ACTOR
 from bot.errors import ForPerson, Refused, TryLater
 from bot.jobs import Actor, JobId
-from bot.ports import Core, Proposal
+from bot.ports import Core, Look, Proposal
 from bot.rules.scope import SERVER, Change, Scope
 from bot.store import Chat
 
@@ -77,7 +77,7 @@ class Apply(Import):
 class TakeDown(Protocol):
     """Puts a sentence in the place of what was posted of jobs."""
 
-    async def __call__(self, looks: list[render.Look], why: str, language: str, **facts: str) -> None: ...
+    async def __call__(self, looks: Iterable[Look], why: str, language: str, **facts: str) -> None: ...
 
 
 Handled = Callable[[web.Request, Actor], Awaitable[web.StreamResponse]]
@@ -147,7 +147,10 @@ class Administration:
             {
                 "me": render.who(actor),
                 "language": actor.language,
-                "words": {**words.section("admin", actor.language), **words.section("web_admin", actor.language)},
+                "words": {
+                    **words.section("admin", actor.language),
+                    **words.section("web_admin", actor.language),
+                },
                 "channels": [{"id": one.id, "title": one.title} for one in await self._chat.channels()],
                 "news": [render.news(one, actor.language) for one in news],
                 "models": render.models(self._core.catalogue, actor.language),
@@ -163,7 +166,7 @@ class Administration:
             {
                 "scope": str(scope),
                 "scopes": [str(one) for one in scopes],
-                "groups": render.settings(shown, scope, self._core.catalogue, actor.language),
+                "groups": render.settings(shown, scope, actor.language),
             }
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from adapters import words
-from adapters.web.controls import control_of, group_of
+from adapters.web.controls import GROUPS, NOT_HERE, control_of, group_of
 from bot.catalogue import Catalogue
 from bot.jobs import Actor, Json
 from bot.ports import Look, Money, OpenCharge, Person, Ready, Record, Statement, Waiting, Working
@@ -40,18 +40,20 @@ def models(catalogue: Catalogue, language: str) -> Json:
 # -- settings
 
 
-def settings(shown: Sequence[Shown], scope: Scope, catalogue: Catalogue, language: str) -> Json:
-    """The settings in their groups, in the order given."""
-    groups: dict[str, list[Json]] = {}
+def settings(shown: Sequence[Shown], scope: Scope, language: str) -> Json:
+    """The settings that the page has a use for, in their groups."""
+    groups: dict[str, list[Json]] = {group: [] for group in GROUPS}
     for one in shown:
-        groups.setdefault(group_of(one.key), []).append(_setting(one, scope, catalogue, language))
+        if one.key not in NOT_HERE:
+            groups[group_of(one.key)].append(_setting(one, scope, language))
     return [
-        {"group": group, "title": words.say(f"group.{group}", {}, language), "settings": found}
+        {"group": group, "title": words.say(f"web_admin.group_{group}", {}, language), "settings": found}
         for group, found in groups.items()
+        if found or group == "inputs"
     ]
 
 
-def _setting(one: Shown, scope: Scope, catalogue: Catalogue, language: str) -> Json:
+def _setting(one: Shown, scope: Scope, language: str) -> Json:
     return {
         "key": one.key,
         "help": words.setting(one.key, language),
@@ -60,7 +62,7 @@ def _setting(one: Shown, scope: Scope, catalogue: Catalogue, language: str) -> J
         "origin": one.origin,
         "origin_text": words.origin(one.origin, language),
         "here": one.origin == str(scope),
-        "control": control_of(one.key, catalogue),
+        "control": control_of(one.key),
     }
 
 
@@ -124,7 +126,11 @@ def _told(value: Json, language: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, Mapping):
-        said = (f"{name}: {words.setting_value(one, language)}" for name, one in value.items() if one not in (None, ""))
+        said = (
+            f"{name}: {words.setting_value(one, language)}"
+            for name, one in value.items()
+            if one not in (None, "")
+        )
         return words.clean("; ".join(said), 1000)
     return words.setting_value(value, language)
 

@@ -17,6 +17,9 @@ from bot.store import Message
 BOT: Json = {"id": "threadreel", "name": "Threadreel", "bot": True}
 """Who posts results."""
 
+CHOICE = ("yes", "no", "declined")
+"""What somebody may answer who is asked whether a cost is agreed to, and what is said where it isn't."""
+
 
 # -- messages
 
@@ -198,7 +201,7 @@ def _input(entry: Input) -> Json:
 def mistakes(error: ForPerson, model: Model | None, language: str) -> Json:
     """What was wrong, as lines, each with the field that it belongs to; or what the person is asked."""
     if isinstance(error, Confirm):
-        return {"error": _question(error, language), "problems": [], "confirm": {"token": error.token}}
+        return {"error": words.question(error, language), "problems": [], "confirm": _choice(error, language)}
     problems = error.problems if isinstance(error, BadOrder) else ()
     return {
         "error": words.refusal(error, language, model),
@@ -206,9 +209,9 @@ def mistakes(error: ForPerson, model: Model | None, language: str) -> Json:
     }
 
 
-def _question(error: Confirm, language: str) -> str:
-    cost = None if error.cost is None else words.money(error.cost, language)
-    return words.say("web_admin.confirm", {"model": error.model, "cost": cost}, language)
+def _choice(error: Confirm, language: str) -> Json:
+    said = {name: words.say(f"confirm.{name}", {}, language) for name in CHOICE}
+    return {"token": error.token, **said}
 
 
 def page_words(language: str) -> Json:

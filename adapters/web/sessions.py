@@ -20,9 +20,7 @@ ACTOR: web.RequestKey[Actor] = web.RequestKey("actor", Actor)
 TOKEN_HASH: web.RequestKey[str] = web.RequestKey("token_hash", str)
 
 
-async def make_login(
-    store: Store, *, name: str, now: float, lasts: float, manages: bool = False
-) -> str:
+async def make_login(store: Store, *, name: str, now: float, lasts: float, manages: bool = False) -> str:
     """The code of a link that lets somebody in, once: /login?code=... Only its hash is stored.
 
     The same name is the same person, on however many devices. Only in sessions that begin with a link made

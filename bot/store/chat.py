@@ -13,7 +13,17 @@ from sqlalchemy import Connection
 from bot.errors import Refused
 from bot.jobs import Actor, Json
 from bot.store import queries
-from bot.store.tables import Channel, Event, Message, News, channel_of, event_of, message_of, visitor_of, visitor_row
+from bot.store.tables import (
+    Channel,
+    Event,
+    Message,
+    News,
+    channel_of,
+    event_of,
+    message_of,
+    visitor_of,
+    visitor_row,
+)
 
 if TYPE_CHECKING:
     from bot.store.sqlite import Sqlite

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     JSON,
+    BindParameter,
     ColumnElement,
     Delete,
     Insert,
@@ -557,7 +558,7 @@ def update_message() -> Update:
 @cache
 def messages_of_person() -> Select[*tuple[Any, ...]]:
     """What somebody has said, and what was made for them, oldest first. There is no index: it is rare."""
-    person = bindparam("the_person")
+    person: BindParameter[str] = bindparam("the_person")
     asked_by = messages.c.body["asked_by"].as_string() == person
     return (
         select(*messages.c)
@@ -570,7 +571,7 @@ def messages_of_person() -> Select[*tuple[Any, ...]]:
 def delete_events_of() -> Delete:
     """What readers were told of some messages."""
     of_messages = events.c.kind.in_(("message", "edit"))
-    ids = bindparam("the_ids", expanding=True)
+    ids: BindParameter[list[int]] = bindparam("the_ids", expanding=True)
     return delete(events).where(of_messages, events.c.data["id"].as_integer().in_(ids))
 
 

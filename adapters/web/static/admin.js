@@ -1,6 +1,7 @@
 // /admin: the frame, its sections, and what they share.
 
 import * as api from "./api.js";
+import * as ask from "./ask.js";
 import { $, button, h, icon, replace } from "./dom.js";
 import { audit } from "./admin_audit.js";
 import { files } from "./admin_files.js";
@@ -13,8 +14,7 @@ const SECTIONS = { settings, people, jobs, audit, keys, money, files };
 const ICONS = { settings: "sliders", people: "person", jobs: "image", audit: "clock", keys: "key", money: "coin", files: "file" };
 
 const state = await api.get("/api/admin/state").catch((error) => error);
-if (state instanceof Error) turnedAway(state);
-else await start();
+let latest = 0;
 
 /** Those who may not look after the page are told so. */
 function turnedAway(error) {
@@ -38,23 +38,9 @@ function toast(text, alarm = false) {
   setTimeout(() => element.remove(), alarm ? 8000 : 3500);
 }
 
-/** Asks before something that can't be taken back; resolves to whether it is to be done. */
+/** Asks before something that can't be taken back. */
 function sure(question, doing) {
-  return new Promise((done) => {
-    const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-question" });
-    const answer = (yes) => () => dialog.close(yes ? "yes" : "");
-    replace(
-      dialog,
-      h("p", { id: "ask-question" }, question),
-      h("footer", {}, h("button", { type: "button", class: "plain", onclick: answer(false) }, t("cancel")), h("button", { type: "button", class: "primary", onclick: answer(true) }, doing)),
-    );
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      done(dialog.returnValue === "yes");
-    });
-    document.body.append(dialog);
-    dialog.showModal();
-  });
+  return ask.sure(question, doing, t("cancel"));
 }
 
 async function start() {
@@ -89,8 +75,6 @@ function drawBar() {
   );
 }
 
-let latest = 0;
-
 /** The section that the address names: /admin#people. */
 async function show(focus) {
   const given = location.hash.slice(1).split("/")[0];
@@ -111,7 +95,9 @@ async function show(focus) {
   if (focus) $("#main").focus();
 }
 
-const failed = (error) => toast(error.message, true);
+function failed(error) {
+  toast(error.message, true);
+}
 
 function drawNav(current) {
   replace(
@@ -151,3 +137,6 @@ function news() {
   );
   return box;
 }
+
+if (state instanceof Error) turnedAway(state);
+else await start();

@@ -1,7 +1,5 @@
 // Requests to the server.
 
-import { newKey } from "./dom.js";
-
 /** The server said no: `problems` belong to fields, `message` is for people; with `confirm` it asks first. */
 export class Refusal extends Error {
   constructor(message, problems = [], status = 0, confirm = null) {
@@ -81,8 +79,8 @@ export const confirm = (token) => post("/api/confirm", { token });
 export const report = (job, reason) => post(`/api/jobs/${encodeURIComponent(job)}/report`, { reason });
 export const forgetMe = () => post("/api/me/forget", {});
 
-export const again = (job, where, newSeed) =>
-  post(`/api/jobs/${encodeURIComponent(job)}/again`, { ...where, key: newKey(), new_seed: newSeed });
+export const again = (job, where, newSeed, key) =>
+  post(`/api/jobs/${encodeURIComponent(job)}/again`, { ...where, key, new_seed: newSeed });
 
 /** Send a file; `progress` hears 0..1. Resolves to {digest, name, url}. */
 export function upload(file, progress, signal) {
