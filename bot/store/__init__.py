@@ -4,6 +4,7 @@ from bot.store.backups import Backups, NotBackedUp
 from bot.store.chat import GONE, Chat
 from bot.store.installs import Installs, peek
 from bot.store.lock import FileLock
+from bot.store.pending import Pending
 from bot.store.restore import Restored, restore
 from bot.store.store import Store
 from bot.store.tables import Channel, Event, Install, Message, News
@@ -20,6 +21,7 @@ __all__ = [
     "Message",
     "News",
     "NotBackedUp",
+    "Pending",
     "Restored",
     "Store",
     "peek",

@@ -27,11 +27,16 @@ from bot.jobs import (
     Posted,
     State,
 )
-from bot.store import queries
+from bot.ports import Record
+from bot.store import queries, server_queries
+from bot.store.audit import Audit, insert_records
 from bot.store.backups import Backups
 from bot.store.chat import Chat
 from bot.store.installs import Installs
 from bot.store.lock import FileLock
+from bot.store.notices import Notices
+from bot.store.pending import Waiting
+from bot.store.servers import Servers
 from bot.store.sqlite import Sqlite, path_of
 from bot.store.tables import cost_row, job_of, job_row, media_row, outputs_row, posted_row
 
@@ -57,6 +62,10 @@ class Store:
         self.backups = database.backups
         self.chat = Chat(database)
         self.installs = Installs(database)
+        self.servers = Servers(database)
+        self.audit = Audit(database)
+        self.pending = Waiting(database)
+        self.notices = Notices(database)
 
     @classmethod
     async def open(
@@ -125,12 +134,14 @@ class Store:
 
     # -- accepting
 
-    async def accept(self, job: Job, caps: Sequence[Cap], now: float) -> tuple[Job, bool]:
+    async def accept(
+        self, job: Job, caps: Sequence[Cap], now: float, *, record: Record | None = None
+    ) -> tuple[Job, bool]:
         """Commit a new job, or find the one that its key has made; says whether it is new.
 
         Refused with the first cap's code where one is used up: `limit`, `used` and `resets_at`.
         """
-        return await self._database.write(partial(_accept, job, caps))
+        return await self._database.write(partial(_accept, job, caps, record))
 
     async def usage(self, caps: Sequence[Cap], actor: Actor, channel: str = "") -> list[int]:
         """How much of each cap is used, in their order."""
@@ -353,10 +364,21 @@ class Store:
         }
         return await self._database.write(partial(_moved, queries.redeliver(), values))
 
-    async def remove_media(self, job_id: JobId, by: str) -> Job:
-        """Forget the result of an ended job, for good. Stale where it has not ended."""
-        values = {"the_id": job_id, "the_facts": {"by": by}, "outputs": [], "media": []}
-        return await self._database.write(partial(_moved, queries.remove_media(), values))
+    async def remove_media(
+        self, job_id: JobId, by: str, *, prompt: bool = False, record: Record | None = None
+    ) -> Job:
+        """Forget the result of an ended job, for good, and with `prompt` what was asked for. Stale where it
+        has not ended."""
+        values: dict[str, Json] = {"the_id": job_id, "the_facts": {"by": by}, "outputs": [], "media": []}
+        if prompt:
+            values["inputs"] = {}
+
+        def remove(connection: Connection) -> Job:
+            job = _moved(queries.remove_media(), values, connection)
+            _note(record, job, connection)
+            return job
+
+        return await self._database.write(remove)
 
     async def _move(self, job: Job, origins: Collection[State], to: State | None, **values: Json) -> Job:
         move = _move_of(job, origins, to, **values)
@@ -369,12 +391,20 @@ class Store:
         values = {"the_id": job_id, "posted": posted_row(posted)}
         await self._database.write(partial(_change, queries.save_posted(), values))
 
-    async def request_cancel(self, job_id: JobId, by: str, now: float) -> Job:
+    async def request_cancel(
+        self, job_id: JobId, by: str, now: float, *, record: Record | None = None
+    ) -> Job:
         """Cancelled at once while QUEUED, noted while SUBMITTING or RUNNING.
 
         Refused("too_late", state=...) from then on, Refused("not_found") where there is no such job.
         """
-        return await self._database.write(partial(_request_cancel, job_id, by, now))
+
+        def request(connection: Connection) -> Job:
+            job = _request_cancel(job_id, by, now, connection)
+            _note(record, job, connection)
+            return job
+
+        return await self._database.write(request)
 
     async def forget_before(self, time: float) -> int:
         """Forget jobs that have ended and were accepted before a time; says how many."""
@@ -397,6 +427,15 @@ class Store:
     async def of_person(self, actor: Actor, limit: int) -> list[Job]:
         """A person's jobs, newest first."""
         return await self._all(queries.jobs_of_person(), **_person(actor), the_limit=limit)
+
+    async def of_server(
+        self, platform: str, server: str, *, person: str | None = None, limit: int
+    ) -> list[Job]:
+        """A server's jobs, or those of one person there, newest first."""
+        values = {"the_platform": platform, "the_server": server, "the_limit": limit}
+        if person is not None:
+            values["the_actor_id"] = person
+        return await self._all(server_queries.jobs_of_server(person is not None), **values)
 
     async def queued(self, limit: int) -> list[Job]:
         """The queue, oldest first."""
@@ -508,13 +547,19 @@ def _change(statement: Any, values: Any, connection: Connection) -> int:
     return connection.execute(statement, values).rowcount
 
 
-def _accept(job: Job, caps: Sequence[Cap], connection: Connection) -> tuple[Job, bool]:
+def _accept(job: Job, caps: Sequence[Cap], record: Record | None, connection: Connection) -> tuple[Job, bool]:
     if row := connection.execute(queries.job_by_key(), {"the_key": job.key}).one_or_none():
         return job_of(row), False
     if caps:
         _enforce(caps, job.actor, job.channel, connection)
     connection.execute(queries.insert_job(), job_row(job))
+    _note(record, job, connection)
     return job, True
+
+
+def _note(record: Record | None, job: Job, connection: Connection) -> None:
+    if record is not None:
+        insert_records(job.actor.platform, job.actor.server, [record], connection)
 
 
 def _enforce(caps: Sequence[Cap], actor: Actor, channel: str, connection: Connection) -> None:
