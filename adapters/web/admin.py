@@ -166,7 +166,7 @@ class Administration:
             {
                 "scope": str(scope),
                 "scopes": [str(one) for one in scopes],
-                "groups": render.settings(shown, scope, actor.language),
+                "groups": render.settings(shown, scope, self._core.catalogue, actor.language),
             }
         )
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from adapters import words
-from adapters.web.controls import GROUPS, NOT_HERE, control_of, group_of
+from adapters.web.controls import control_of, group_of, stands_here
 from bot.catalogue import Catalogue
 from bot.jobs import Actor, Json
 from bot.ports import Look, Money, OpenCharge, Person, Ready, Record, Statement, Waiting, Working
+from bot.rules import GROUPS
 from bot.rules.scope import Changed, Scope, Shown
 from bot.store import News
 
@@ -40,20 +41,20 @@ def models(catalogue: Catalogue, language: str) -> Json:
 # -- settings
 
 
-def settings(shown: Sequence[Shown], scope: Scope, language: str) -> Json:
-    """The settings that the page has a use for, in their groups."""
-    groups: dict[str, list[Json]] = {group: [] for group in GROUPS}
+def settings(shown: Sequence[Shown], scope: Scope, catalogue: Catalogue, language: str) -> Json:
+    """The settings that may be set there, in their groups; those of commands' options last."""
+    groups: dict[str, list[Json]] = {group: [] for group in (*GROUPS, "inputs")}
     for one in shown:
-        if one.key not in NOT_HERE:
-            groups[group_of(one.key)].append(_setting(one, scope, language))
+        if stands_here(one.key, scope.kind, catalogue):
+            groups[group_of(one.key, catalogue)].append(_setting(one, scope, catalogue, language))
     return [
-        {"group": group, "title": words.say(f"web_admin.group_{group}", {}, language), "settings": found}
+        {"group": group, "title": words.say(f"group.{group}", {}, language), "settings": found}
         for group, found in groups.items()
         if found or group == "inputs"
     ]
 
 
-def _setting(one: Shown, scope: Scope, language: str) -> Json:
+def _setting(one: Shown, scope: Scope, catalogue: Catalogue, language: str) -> Json:
     return {
         "key": one.key,
         "help": words.setting(one.key, language),
@@ -62,7 +63,7 @@ def _setting(one: Shown, scope: Scope, language: str) -> Json:
         "origin": one.origin,
         "origin_text": words.origin(one.origin, language),
         "here": one.origin == str(scope),
-        "control": control_of(one.key),
+        "control": control_of(one.key, catalogue),
     }
 
 

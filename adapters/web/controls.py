@@ -1,57 +1,60 @@
-"""Which control of /admin fits a setting, and which group it stands in. Pure."""
+"""Which control of /admin fits a setting, and where it may stand. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.catalogue import Catalogue, Type
 from bot.jobs import Json
+from bot.rules import Key, Kind, find_key
+from bot.rules.scope import ScopeKind
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "models": ("models", "models_off", "channels", "channels_off"),
-    "results": ("results", "language", "notices_channel", "review_channel"),
-    "content": ("adults", "words", "patterns"),
-    "limits": ("limit.",),
-    "money": ("budget.", "ask_above", "unknown_price"),
-    "inputs": ("inputs.",),
-    "rest": ("admins", "timezone", "keep_media_days", "keep_prompts_days"),
-}
-"""The groups in the order in which they stand, and the settings of each; a last "." stands for all below."""
-
-NOT_HERE = frozenset({"roles"})
-"""Nobody on the page has a role: a list of those who may use it would lock out everybody."""
-
-CONTROLS: Mapping[str, Json] = {
-    "models": {"kind": "models", "all": True},
-    "models_off": {"kind": "models"},
-    "channels": {"kind": "channels"},
-    "channels_off": {"kind": "channels"},
-    "results": {"kind": "choice", "choices": ["thread", "reply", "channel"]},
-    "language": {"kind": "choice", "choices": ["en", "zh"]},
-    "adults": {"kind": "choice", "choices": ["anywhere", "age_restricted", "never"]},
-    "words": {"kind": "lines"},
-    "patterns": {"kind": "lines"},
-    "admins": {"kind": "lines"},
-    "notices_channel": {"kind": "channel"},
-    "review_channel": {"kind": "channel"},
-    "keep_media_days": {"kind": "number", "least": 1, "unit": "days"},
-    "keep_prompts_days": {"kind": "number", "least": 1, "unit": "days"},
-    "timezone": {"kind": "text", "example": "Europe/Zurich"},
-    "ask_above": {"kind": "money"},
-    "unknown_price": {"kind": "money", "words": True},
+PLAIN: Mapping[Kind, Json] = {
+    Kind.COMMANDS: {"kind": "models"},
+    Kind.CHANNELS: {"kind": "channels"},
+    Kind.CHANNEL: {"kind": "channel"},
+    Kind.PEOPLE: {"kind": "lines"},
+    Kind.WORDS: {"kind": "lines"},
+    Kind.PATTERNS: {"kind": "lines"},
+    Kind.INPUT_LIST: {"kind": "lines"},
+    Kind.DAYS: {"kind": "number", "unit": "days", "least": 1},
+    Kind.COUNT: {"kind": "number", "unit": "jobs", "least": 0},
+    Kind.MONEY: {"kind": "money"},
+    Kind.MONEY_OR_REFUSE: {"kind": "money", "words": True},
+    Kind.ZONE: {"kind": "text", "example": "Europe/Zurich"},
 }
 
 
-def control_of(key: str) -> Json:
-    """What /admin is to make of it: the kind of control, and what that needs to know."""
-    if key.startswith("limit."):
-        return {"kind": "number", "unit": "jobs"}
-    if key.startswith("budget."):
-        return {"kind": "money"}
-    return CONTROLS.get(key, {"kind": "text"})
+def control_of(name: str, catalogue: Catalogue) -> Json:
+    """What /admin is to make of a setting: the kind of control, and what that needs to know."""
+    key = find_key(name, catalogue)
+    match key.kind:
+        case Kind.CHOICE:
+            return {"kind": "choice", "choices": list(key.choices)}
+        case Kind.COMMANDS:
+            return {"kind": "models", "all": key.name == "models"}
+        case Kind.INPUT if key.entry is not None:
+            return _of_input(key)
+        case _:
+            return PLAIN.get(key.kind, {"kind": "text"})
 
 
-def group_of(key: str) -> str:
-    for group, members in GROUPS.items():
-        if any(key == member or (member[-1] == "." and key.startswith(member)) for member in members):
-            return group
-    return "rest"
+def _of_input(key: Key) -> Json:
+    assert key.entry is not None
+    if key.entry.type is Type.BOOLEAN:
+        return {"kind": "switch"}
+    if key.entry.choices:
+        return {"kind": "choice", "choices": [str(choice) for choice in key.entry.choices]}
+    return {"kind": "text"}
+
+
+def group_of(name: str, catalogue: Catalogue) -> str:
+    """The part of the page that it stands in."""
+    return "inputs" if name.startswith("inputs.") else find_key(name, catalogue).group
+
+
+def stands_here(name: str, scope: ScopeKind, catalogue: Catalogue) -> bool:
+    """Whether it may be set in such a scope. Nobody on the page has a role: a list of those who may use it
+    would lock out everybody."""
+    key = find_key(name, catalogue)
+    return scope in key.scopes and key.kind is not Kind.ROLES

@@ -31,7 +31,7 @@ function row(one, list, context) {
       { class: "row-main" },
       h("p", { class: "row-title" }, h("strong", {}, one.name), h("span", { class: `badge ${one.standing}` }, t(one.standing))),
       one.reason && h("p", {}, one.reason),
-      h("p", { class: "faint" }, h("code", {}, one.id), " · ", one.until ? [`${t("until")} `, when(one.until)] : t("until_lifted"), " · ", t("by", { name: one.by }), " · ", when(one.at)),
+      h("p", { class: "faint" }, h("code", {}, one.id), " · ", one.until ? [`${t("until")} `, when(one.until)] : t("open_end"), " · ", t("by", { name: one.by }), " · ", when(one.at)),
     ),
     h("div", { class: "row-actions" }, clear),
   );

@@ -93,7 +93,7 @@ function row(setting, page) {
 // -- controls: {element, focused, value() -> what to send, set(value)}
 
 function make(setting, id, page) {
-  const kinds = { choice, number, money, lines, models, channel, channels, text };
+  const kinds = { choice, number, money, lines, models, channel, channels, text, switch: onOff };
   const made = (kinds[setting.control.kind] ?? text)(setting.control, id, page);
   made.set(setting.value);
   return made;
@@ -112,7 +112,7 @@ function choice(control, id, { t }) {
 }
 
 function number(control, id, { t }) {
-  const field = h("input", { id, type: "number", min: control.least ?? 0, step: 1, inputmode: "numeric", autocomplete: "off", placeholder: t("no_limit") });
+  const field = h("input", { id, type: "number", min: control.least ?? 0, step: "any", inputmode: "numeric", autocomplete: "off", placeholder: t("no_limit") });
   const made = single(field);
   return { ...made, element: h("div", { class: "with-unit" }, field, control.unit && h("span", { class: "faint" }, t(`unit_${control.unit}`))) };
 }
@@ -120,6 +120,12 @@ function number(control, id, { t }) {
 function money(control, id, { t }) {
   const field = h("input", { id, type: control.words ? "text" : "number", min: 0, step: "any", inputmode: control.words ? null : "decimal", autocomplete: "off", placeholder: control.words ? t("price_refuse") : t("no_limit") });
   return { ...single(field), element: h("div", { class: "with-unit" }, h("span", { class: "faint" }, "US$"), field) };
+}
+
+/** Yes or no; where nothing is said, neither. */
+function onOff(control, id, { t }) {
+  const made = single(h("select", { id }, h("option", { value: "" }, "–"), h("option", { value: "true" }, t("yes")), h("option", { value: "false" }, t("no"))), (text) => text === "true");
+  return { ...made, set: (value) => (made.element.value = value == null ? "" : String(value)) };
 }
 
 /** Words, patterns, ids: one a line. */
@@ -161,11 +167,10 @@ function picks(entries, id, all) {
     if (every && event.target === every && every.checked) for (const box of boxes) box.checked = false;
     else if (every && event.target !== every && event.target.checked) every.checked = false;
   });
-  const chosen = () => (every?.checked ? ALL : boxes.filter((box) => box.checked).map((box) => box.value));
+  const chosen = () => (every?.checked ? [ALL] : boxes.filter((box) => box.checked).map((box) => box.value));
   const choose = (value) => {
-    const wanted = new Set(value === ALL || value == null ? [] : [value].flat());
-    const isAll = value === ALL || (value == null && every) || wanted.has(ALL);
-    if (every) every.checked = Boolean(isAll);
+    const wanted = new Set(value ?? []);
+    if (every) every.checked = value == null || wanted.has(ALL);
     for (const box of boxes) box.checked = wanted.has(box.value);
   };
   return { element: group, focused: boxes[0] ?? group, chosen, choose };
