@@ -15,7 +15,7 @@ from bot.ports import Person, Record, Standing
 from bot.rules.scope import SERVER, Entry, Scope
 from bot.store import server_queries
 from bot.store.audit import insert_records
-from bot.store.tables import charges, installs, job_of, servers, tallies
+from bot.store.tables import charges, installs, job_of, servers, settings, tallies
 
 if TYPE_CHECKING:
     from bot.store.sqlite import Sqlite
@@ -160,7 +160,7 @@ def _save(
     found = connection.execute(server_queries.revision(), who).scalar_one_or_none() or 0
     if found != revision:
         raise Stale(f"the settings of {platform}:{server} were changed by somebody else")
-    connection.execute(server_queries.delete_of_server(server_queries.settings), who)
+    connection.execute(server_queries.delete_of_server(settings), who)
     if rows:
         connection.execute(server_queries.insert_setting(), rows)
     connection.execute(server_queries.next_revision(), {"platform": platform, "server": server})
