@@ -358,9 +358,7 @@ def money(server: OnServer = "web", config_file: ConfigFile = None) -> None:
             ),
         )
         if statement.open:
-            _print(
-                "\nNobody knows what the provider took for these; say it with: settings settle JOB AMOUNT"
-            )
+            _print("\nNobody knows what the provider took for these; say it with: settings settle JOB AMOUNT")
             _print_table(
                 ("job", "model", "provider", "at", "reserved"),
                 (

@@ -273,7 +273,7 @@ async def card(chat: Chat, asked_by: str, key: str) -> tuple[Message, Message]:
     """A job's card, and the result in its thread that the bot has posted."""
     author = {"id": asked_by, "name": asked_by}
     body = {"text": "/imagine a fox", "asked_by": asked_by}
-    more = {"kind": "card", "author": author, "key": key, "now": NOW}
+    more: dict[str, Any] = {"kind": "card", "author": author, "key": key, "now": NOW}
     top, _ = await chat.post("studio", thread=None, body=body, **more)
     bot = {"id": "threadreel", "name": "Threadreel", "bot": True}
     more |= {"kind": "result", "author": bot, "key": f"{key}/result"}

@@ -165,7 +165,7 @@ class Web:
         commands = Commands(core, self._chat, card_of, self._feed.wake, self._now)
         uploads = files.Uploads(core, self._now)
         needed = partial(self._sessions.needed, language=core.language)
-        admin = Administration(core, self._chat, self.take_down, self._now)
+        admin = Administration(core, self._store, self.take_down, self._now)
         return [
             web.get("/", self._page),
             web.get("/login", self._login_page),

@@ -20,7 +20,7 @@ from bot.errors import ForPerson, Refused, TryLater
 from bot.jobs import Actor, JobId
 from bot.ports import Core, Look, Proposal
 from bot.rules.scope import SERVER, Change, Scope
-from bot.store import Chat
+from bot.store import Store
 
 PAGE = 50
 """Lines of the audit that are sent at a time."""
@@ -86,10 +86,10 @@ Handled = Callable[[web.Request, Actor], Awaitable[web.StreamResponse]]
 class Administration:
     """The handlers of /api/admin/. The core checks each call once more by itself."""
 
-    def __init__(self, core: Core, chat: Chat, take_down: TakeDown, now: Callable[[], float]) -> None:
+    def __init__(self, core: Core, store: Store, take_down: TakeDown, now: Callable[[], float]) -> None:
         self._core = core
         self._admin = core.admin
-        self._chat = chat
+        self._store = store
         self._take_down = take_down
         self._now = now
 
@@ -142,7 +142,7 @@ class Administration:
 
     async def state(self, request: web.Request, actor: Actor) -> web.Response:
         """GET /api/admin/state: the page's words, its channels, and what there is to hear of."""
-        news = await self._chat.news(actor.platform, actor.server)
+        news = await self._store.notices.recent(actor.platform, actor.server)
         return web.json_response(
             {
                 "me": render.who(actor),
@@ -151,7 +151,7 @@ class Administration:
                     **words.section("admin", actor.language),
                     **words.section("web_admin", actor.language),
                 },
-                "channels": [{"id": one.id, "title": one.title} for one in await self._chat.channels()],
+                "channels": [{"id": one.id, "title": one.title} for one in await self._store.chat.channels()],
                 "news": [render.news(one, actor.language) for one in news],
                 "models": render.models(self._core.catalogue, actor.language),
             }

@@ -12,7 +12,7 @@ from bot.jobs import Actor, Json
 from bot.ports import Look, Money, OpenCharge, Person, Ready, Record, Statement, Waiting, Working
 from bot.rules import GROUPS
 from bot.rules.scope import Changed, Scope, Shown
-from bot.store import News
+from bot.store.notices import News
 
 COMMAND = 300
 """Characters of a command that a line of a list shows."""
@@ -23,7 +23,7 @@ def who(actor: Actor) -> Json:
 
 
 def news(one: News, language: str) -> Json:
-    return {"id": one.id, "at": one.at, "text": words.say(f"telling.{one.code}", one.facts, language)}
+    return {"id": one.id, "at": one.due_at, "text": words.say(f"telling.{one.code}", one.facts, language)}
 
 
 def models(catalogue: Catalogue, language: str) -> Json:

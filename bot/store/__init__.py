@@ -7,7 +7,7 @@ from bot.store.lock import FileLock
 from bot.store.pending import Pending
 from bot.store.restore import Restored, restore
 from bot.store.store import Store
-from bot.store.tables import Channel, Event, Install, Message, News
+from bot.store.tables import Channel, Event, Install, Message
 
 __all__ = [
     "GONE",
@@ -19,7 +19,6 @@ __all__ = [
     "Install",
     "Installs",
     "Message",
-    "News",
     "NotBackedUp",
     "Pending",
     "Restored",

@@ -17,7 +17,6 @@ from bot.store.tables import (
     Channel,
     Event,
     Message,
-    News,
     channel_of,
     event_of,
     message_of,
@@ -153,15 +152,6 @@ class Chat:
         `author` and `body` stand in the place of theirs, so that threads of others keep their beginning.
         """
         await self._database.write(partial(_forget, person, author, body, now))
-
-    # -- what those who look after the page are told
-
-    async def news(self, platform: str, server: str, limit: int = 20) -> list[News]:
-        """Newest first."""
-        rows = await self._database.read(
-            queries.news(), the_platform=platform, the_server=server, the_limit=limit
-        )
-        return [News(*row) for row in rows]
 
     # -- events
 

@@ -42,7 +42,6 @@ from bot.store.tables import (
     jobs,
     logins,
     messages,
-    notices,
     sessions,
     states,
 )
@@ -585,17 +584,6 @@ def delete_visits() -> Delete:
 def delete_invitations() -> Delete:
     """Every code that lets a person in."""
     return delete(logins).where(logins.c.actor_id == bindparam("the_person"))
-
-
-@cache
-def news() -> Select[*tuple[Any, ...]]:
-    """What those who look after a server were told of late, newest first."""
-    return (
-        select(notices.c.id, notices.c.code, notices.c.facts, notices.c.due_at)
-        .where(notices.c.platform == bindparam("the_platform"), notices.c.server == bindparam("the_server"))
-        .order_by(notices.c.id.desc())
-        .limit(bindparam("the_limit"))
-    )
 
 
 @cache

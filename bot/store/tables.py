@@ -367,16 +367,6 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """Something that those who look after a server were told."""
-
-    id: int
-    code: str
-    facts: Mapping[str, Json]
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Install:
     """What a server gave us to act there with, or (`sealed` None) that its parent's install is for it too.
 
