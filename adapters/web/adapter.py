@@ -134,7 +134,7 @@ class Web:
     async def _post_result(self, place: Place, card: Card, ready: Ready, below: Message) -> int:
         message, _ = await self._chat.post(
             below.channel,
-            thread=below.thread or below.id,
+            thread=None if Spot.read(place).flat else below.thread or below.id,
             author=render.BOT,
             kind="result",
             body=render.result(card, ready, self._title(card)),

@@ -55,14 +55,17 @@ def settings(shown: Sequence[Shown], scope: Scope, catalogue: Catalogue, languag
 
 
 def _setting(one: Shown, scope: Scope, catalogue: Catalogue, language: str) -> Json:
+    here = one.origin == str(scope)
     return {
         "key": one.key,
         "help": words.setting(one.key, language),
         "value": one.value,
         "text": one.text,
         "origin": one.origin,
-        "origin_text": words.origin(one.origin, language),
-        "here": one.origin == str(scope),
+        "origin_text": words.say("web_admin.set_here", {}, language)
+        if here
+        else words.origin(one.origin, language),
+        "here": here,
         "control": control_of(one.key, catalogue),
     }
 

@@ -20,7 +20,7 @@ from adapters.web.sessions import ACTOR
 from bot import grammar
 from bot.catalogue import Catalogue, Model, check
 from bot.errors import BadOrder, ForPerson, Problem, Refused
-from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order
+from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order, Place
 from bot.ports import Core
 from bot.store import Chat, Message
 
@@ -214,7 +214,7 @@ class Commands:
 
     async def _order(self, sent: Sent, actor: Actor, model: Model, options: list[Option]) -> Message:
         await self._must_be_there(sent)
-        place = Spot(sent.channel, sent.thread).place
+        place = await self._place(sent, actor)
         order = Order(
             actor, place, model.command, tuple(options), _key(actor, sent.key), channel=sent.channel
         )
@@ -228,7 +228,7 @@ class Commands:
         job = JobId(request.match_info["job"])
         try:
             await self._must_be_there(wanted)
-            place = Spot(wanted.channel, wanted.thread).place
+            place = await self._place(wanted, actor)
             key = _key(actor, wanted.key)
             submitted = await self._core.again(
                 job, actor, place, key, new_seed=wanted.new_seed, channel=wanted.channel
@@ -323,6 +323,11 @@ class Commands:
         for file in files:
             if self._core.media_path(file.digest) is None:
                 raise Refused("file_gone", name=file.name)
+
+    async def _place(self, where: Where, actor: Actor) -> Place:
+        """Where a job's card stands, and its result as the channel's settings have it."""
+        flat = where.thread is None and await self._core.results(actor, where.channel) == "channel"
+        return Spot(where.channel, where.thread, flat).place
 
     async def _must_be_there(self, where: Where) -> None:
         """The channel, and the thread in it: what is accepted must have a place to be shown in."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.catalogue import Catalogue, Type
+from bot.catalogue import Catalogue, Input, Type
 from bot.jobs import Json
-from bot.rules import Key, Kind, find_key
+from bot.rules import Kind, find_key
 from bot.rules.scope import ScopeKind
 
 PLAIN: Mapping[Kind, Json] = {
@@ -34,17 +34,16 @@ def control_of(name: str, catalogue: Catalogue) -> Json:
         case Kind.COMMANDS:
             return {"kind": "models", "all": key.name == "models"}
         case Kind.INPUT if key.entry is not None:
-            return _of_input(key)
+            return _of_input(key.entry)
         case _:
             return PLAIN.get(key.kind, {"kind": "text"})
 
 
-def _of_input(key: Key) -> Json:
-    assert key.entry is not None
-    if key.entry.type is Type.BOOLEAN:
+def _of_input(entry: Input) -> Json:
+    if entry.type is Type.BOOLEAN:
         return {"kind": "switch"}
-    if key.entry.choices:
-        return {"kind": "choice", "choices": [str(choice) for choice in key.entry.choices]}
+    if entry.choices:
+        return {"kind": "choice", "choices": [str(choice) for choice in entry.choices]}
     return {"kind": "text"}
 
 
