@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Self
 
 from sqlalchemy import Connection, Update
 
-from bot.caps import Cap
+from bot.caps import Cap, Reserve
 from bot.errors import Refused, Stale
 from bot.jobs import (
     MOVES,
@@ -28,7 +28,7 @@ from bot.jobs import (
     State,
 )
 from bot.ports import Record
-from bot.store import queries, server_queries
+from bot.store import ledger, queries, server_queries
 from bot.store.audit import Audit, insert_records
 from bot.store.backups import Backups
 from bot.store.chat import Chat
@@ -62,6 +62,7 @@ class Store:
         self.backups = database.backups
         self.chat = Chat(database)
         self.installs = Installs(database)
+        self.ledger = ledger.Ledger(database)
         self.servers = Servers(database)
         self.audit = Audit(database)
         self.pending = Waiting(database)
@@ -135,13 +136,36 @@ class Store:
     # -- accepting
 
     async def accept(
-        self, job: Job, caps: Sequence[Cap], now: float, *, record: Record | None = None
+        self,
+        job: Job,
+        caps: Sequence[Cap],
+        now: float,
+        *,
+        reserve: Reserve | None = None,
+        record: Record | None = None,
     ) -> tuple[Job, bool]:
-        """Commit a new job, or find the one that its key has made; says whether it is new.
+        """Commit a new job and what it holds, or find the one that its key has made; says whether it is new.
 
-        Refused with the first cap's code where one is used up: `limit`, `used` and `resets_at`.
+        Refused with the code of the first cap or quota that is used up: `limit`, `used` and `resets_at`,
+        money in US dollars.
         """
-        return await self._database.write(partial(_accept, job, caps, record))
+
+        def accept(connection: Connection) -> tuple[Job, bool]:
+            accepted, fresh = _accept(job, caps, connection)
+            if fresh and reserve is not None:
+                ledger.reserve(job, reserve, now, connection)
+            if fresh:
+                _note(record, job, connection)
+            return accepted, fresh
+
+        try:
+            return await self._database.write(accept)
+        except Refused as refused:
+            if warning := ledger.warning_of_refusal(job, refused):
+                key, code, facts = warning
+                where = (job.actor.platform, job.actor.server)
+                await self.notices.add(key, *where, code, facts, now=now)
+            raise
 
     async def usage(self, caps: Sequence[Cap], actor: Actor, channel: str = "") -> list[int]:
         """How much of each cap is used, in their order."""
@@ -274,10 +298,16 @@ class Store:
         took: float | None,
         cost: Decimal | None,
         finished_at: float | None,
+        charged: int | None = None,
     ) -> Job:
-        """RUNNING -> FETCHING: the provider has made it. Stays held."""
-        return await self._move(
+        """RUNNING -> FETCHING: the provider has made it. Stays held.
+
+        `charged`: micro-dollars that it takes from budgets, None: what was reserved.
+        """
+        return await self._settling(
             job,
+            charged,
+            now,
             {State.RUNNING},
             State.FETCHING,
             outputs=outputs_row(tuple(outputs)),
@@ -309,13 +339,19 @@ class Store:
         code: str,
         facts: Mapping[str, Json] | None = None,
         cost: Decimal | None,
+        charged: int | None = None,
     ) -> Job:
-        """Any state before -> DELIVERING: there will be no media, and the words say why. Stays held."""
+        """Any state before -> DELIVERING: there will be no media, and the words say why. Stays held.
+
+        `charged`: micro-dollars that the provider took all the same, None where nobody knows.
+        """
         if outcome is Outcome.READY:
             raise ValueError("what is ready is fetched")
         why = {"code": code, "facts": dict(facts or {}), "cost": cost_row(cost)}
-        return await self._move(
+        return await self._settling(
             job,
+            0 if charged is None and cost is not None and not cost else charged,
+            now,
             UNTIL_OUTCOME,
             State.DELIVERING,
             outcome=outcome.value,
@@ -383,6 +419,25 @@ class Store:
     async def _move(self, job: Job, origins: Collection[State], to: State | None, **values: Json) -> Job:
         move = _move_of(job, origins, to, **values)
         return await self._database.write(partial(_moved, queries.move(), move))
+
+    async def _settling(
+        self,
+        job: Job,
+        charged: int | None,
+        now: float,
+        origins: Collection[State],
+        to: State,
+        **values: Json,
+    ) -> Job:
+        """A move, and in the same transaction what it means for what the job holds."""
+        move = _move_of(job, origins, to, **values)
+
+        def settle(connection: Connection) -> Job:
+            moved = _moved(queries.move(), move, connection)
+            ledger.settle(moved, charged, now, connection)
+            return moved
+
+        return await self._database.write(settle)
 
     # -- beside the moves
 
@@ -547,13 +602,12 @@ def _change(statement: Any, values: Any, connection: Connection) -> int:
     return connection.execute(statement, values).rowcount
 
 
-def _accept(job: Job, caps: Sequence[Cap], record: Record | None, connection: Connection) -> tuple[Job, bool]:
+def _accept(job: Job, caps: Sequence[Cap], connection: Connection) -> tuple[Job, bool]:
     if row := connection.execute(queries.job_by_key(), {"the_key": job.key}).one_or_none():
         return job_of(row), False
     if caps:
         _enforce(caps, job.actor, job.channel, connection)
     connection.execute(queries.insert_job(), job_row(job))
-    _note(record, job, connection)
     return job, True
 
 
@@ -583,18 +637,24 @@ def _requeue(move: Mapping[str, Json], connection: Connection) -> Job:
     job = _moved(queries.requeue(), move, connection)
     if job.cancel_requested is None:
         return job
-    return _moved(queries.cancel_in_queue(), _cancel(job.id, job.cancel_requested, job.due_at), connection)
+    return _cancelled(_cancel(job.id, job.cancel_requested, job.due_at), connection)
 
 
 def _request_cancel(job_id: JobId, by: str, now: float, connection: Connection) -> Job:
     with suppress(Stale):
-        return _moved(queries.cancel_in_queue(), _cancel(job_id, by, now), connection)
+        return _cancelled(_cancel(job_id, by, now), connection)
     with suppress(Stale):
         return _moved(queries.request_cancel(), {"the_id": job_id, "the_asker": by}, connection)
     row = connection.execute(queries.job(), {"the_id": job_id}).one_or_none()
     if row is None:
         raise Refused("not_found")
     raise Refused("too_late", state=row.state)
+
+
+def _cancelled(values: Mapping[str, Json], connection: Connection) -> Job:
+    job = _moved(queries.cancel_in_queue(), values, connection)
+    ledger.settle(job, 0, values["finished_at"], connection)
+    return job
 
 
 def _cancel(job_id: JobId, by: str, now: float) -> dict[str, Json]:
