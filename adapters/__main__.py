@@ -392,7 +392,8 @@ def restore(
 
 @web_app.command()
 def login(
-    name: Annotated[str, typer.Option(help="The name that the others see.")] = "",
+    who: Annotated[str, typer.Argument(metavar="[NAME]", help="The name that the others see.")] = "",
+    name: Annotated[str, typer.Option(help="The same.")] = "",
     admin: Annotated[
         bool, typer.Option("--admin", help="Who enters by it looks after the page: /admin.")
     ] = False,
@@ -406,7 +407,7 @@ def login(
             note = address_note(settings)
             here = f"http://{settings.http.host}:{settings.http.port}"
             address = settings.http.public_url or (note.read_text() if note.exists() else here)
-            return await _login_link(store, address, name or getpass.getuser(), manages=admin)
+            return await _login_link(store, address, who or name or getpass.getuser(), manages=admin)
 
     print(run_through(settings, linking()))  # noqa: T201
 
