@@ -1,4 +1,4 @@
-"""/admin over real HTTP: who may, settings, people, jobs, audit, keys, money, files; and the page's own part."""
+"""/admin over real HTTP: who may, settings, people, jobs, audit, keys, money, files; the page's own part."""
 
 from __future__ import annotations
 

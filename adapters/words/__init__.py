@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
-from adapters.words.settings import dollars, origin, setting, setting_value
+from adapters.words.settings import origin, setting, setting_value
 from adapters.words.templates import known_language, languages, words_of
-from adapters.words.text import clean, size
+from adapters.words.text import clean, dollars, size
 from adapters.words.translated import input_help, model_notes, model_summary, model_title
 from bot.catalogue import Model
 from bot.errors import BadOrder, Confirm, ForPerson, Problem, Refused
@@ -135,6 +135,8 @@ def _precisely(code: str, facts: Mapping[str, Any]) -> str:
         case "out_of_range":
             maximum = facts.get("maximum")
             return "too_high" if maximum is not None and facts["value"] > maximum else "too_low"
+        case "wrong_scope" if facts.get("scope") in ("channel", "role"):
+            return f"wrong_scope_{facts['scope']}"
         case "too_many_files" if facts.get("limit") == 0:
             return "too_many_files_0"
         case _:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
-
 from adapters.words.templates import words_of
 from adapters.words.text import clean
 from bot.jobs import Json
@@ -39,14 +37,6 @@ def setting_value(value: Json, language: str = "en") -> str:
             return f"{value:g}"
         case _:
             return clean(str(value), LONGEST)
-
-
-def dollars(amount: Decimal) -> str:
-    """$12.50; what is less than a cent is told exactly."""
-    cents = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
-    if cents == amount or amount >= 1:
-        return f"${cents}"
-    return f"${amount.quantize(Decimal('0.0001'), ROUND_HALF_UP).normalize():f}"
 
 
 def _said(section: str, code: str, language: str, **facts: str) -> str | None:
