@@ -315,11 +315,9 @@ async def test_who_is_forgotten_leaves_nothing_of_theirs_and_others_keep_what_th
     for who in (ANN, replace(ANN, id="bob", name="Bob")):
         await chat.add_session(f"token-{who.id}", who, NOW, NOW + 60)
         await chat.add_login(f"code-{who.id}", who, NOW + 60)
-    assert len(await chat.said_by("ann")) == 3
 
     await chat.forget("ann", author={"id": "", "name": "Somebody"}, body={"text": "Forgotten."}, now=NOW + 1)
 
-    assert await chat.said_by("ann") == []
     everything = str([event.data for event in await chat.events_after(0)])
     everything += str([asdict(one) for one in await chat.messages("studio")])
     assert "secret" not in everything

@@ -278,10 +278,9 @@ class Commands:
         """GET /api/me/data: all that is kept of the person, as a JSON file."""
         actor = request[ACTOR]
         try:
-            kept = dict(await self._core.my_data(actor))
+            kept = await self._core.my_data(actor)
         except ForPerson as error:
             return sorry(error, None, actor)
-        kept["messages"] = [render.own_message(message) for message in await self._chat.said_by(actor.id)]
         return web.Response(
             text=json.dumps(kept, ensure_ascii=False, indent=2, default=str),
             content_type="application/json",
@@ -293,13 +292,13 @@ class Commands:
         await body_of(request, Nothing)
         actor = request[ACTOR]
         try:
-            await self._core.forget_me(actor)
-            await self._chat.forget(
+            await self._chat.forget(  # first: what still runs must find its card taken down
                 actor.id,
                 author=render.somebody(actor.language),
                 body=render.gone("forgotten", actor.language),
                 now=self._now(),
             )
+            await self._core.forget_me(actor)
         except ForPerson as error:
             return sorry(error, None, actor)
         finally:

@@ -12,7 +12,6 @@ from bot.catalogue import Catalogue, Input, Model
 from bot.errors import BadOrder, Confirm, ForPerson, Problem
 from bot.jobs import Actor, FileRef, Json
 from bot.ports import Cancelled, Card, Failed, MediaFile, Notice, Ready, Unknown, Waiting, Working
-from bot.store import Message
 
 BOT: Json = {"id": "threadreel", "name": "Threadreel", "bot": True}
 """Who posts results."""
@@ -136,18 +135,6 @@ def somebody(language: str) -> Json:
 def news(code: str, facts: Mapping[str, Json], language: str) -> Json:
     """What those who look after the page are told, as a message."""
     return {"text": words.say(f"telling.{code}", facts, language), "files": []}
-
-
-def own_message(message: Message) -> Json:
-    """A message as its author takes it home."""
-    return {
-        "id": message.id,
-        "channel": message.channel,
-        "thread": message.thread,
-        "at": message.created_at,
-        "kind": message.kind,
-        **message.body,
-    }
 
 
 # -- the catalogue

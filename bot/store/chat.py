@@ -141,11 +141,6 @@ class Chat:
         """Put `body` in the place of messages, for good: what readers were told of them goes too."""
         await self._database.write(partial(_take_down, tuple(ids), body, now))
 
-    async def said_by(self, person: str) -> list[Message]:
-        """What somebody has said, and what was made for them, oldest first."""
-        rows = await self._database.read(queries.messages_of_person(), the_person=person)
-        return [Message(*row) for row in rows]
-
     async def forget(self, person: str, *, author: Json, body: Json, now: float) -> None:
         """Forget what somebody has said, what was made for them, and who they are: they are signed out.
 
