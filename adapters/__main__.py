@@ -11,15 +11,28 @@ import secrets
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from adapters import doctor as doctor_checks
-from adapters import logs, words
+from adapters import words
+from adapters.cli import (
+    CANNOT_START,
+    DEMO_FOLDER,
+    MISTAKES,
+    ConfigFile,
+    default_config,
+    is_configured_by_variables,
+    load_settings,
+    me,
+    run_through,
+    settings_of,
+    stop,
+)
 from adapters.compose import (
     Installation,
     address_note,
@@ -32,31 +45,24 @@ from adapters.compose import (
 from adapters.discord import doctor as discord_doctor
 from adapters.findings import Finding
 from adapters.serving import serve_until_stopped, working
+from adapters.settings_commands import app as settings_app
 from adapters.slack import checks as slack_checks
 from adapters.slack.manifest import manifest as slack_manifest
 from adapters.terminal import Screen, jobs_table, misread
 from adapters.terminal import ask as ask_core
 from adapters.terminal import get as get_from_core
 from adapters.web import make_login
-from bot import config
 from bot.catalogue import docs, load
 from bot.config import Settings
-from bot.errors import BadOrder, CannotStart, ConfigError, ForOwner
-from bot.jobs import Actor, JobId
+from bot.errors import BadOrder, CannotStart
+from bot.jobs import JobId
 from bot.sandbox.__main__ import run as run_sandbox
 from bot.secrets import new_key
 from bot.store import NotBackedUp, Restored, Store, peek
 from bot.store import restore as put_back
 
-MISTAKES = 2
-CANNOT_START = 7
-DEMO_FOLDER = Path("threadreel-data")
-DEFAULT_CONFIG = Path("config.toml")
-
 LOGIN_LASTS = 15 * 60
 """Seconds that a login link is good for."""
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="A self-hosted studio for generated media in the threads of your chat.",
@@ -72,11 +78,8 @@ slack_app = typer.Typer(help="Slack.", no_args_is_help=True)
 app.add_typer(slack_app, name="slack")
 secrets_app = typer.Typer(help="What is encrypted in the database.", no_args_is_help=True)
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(settings_app, name="settings")
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("-c", "--config", help="The configuration; without it ./config.toml, else the demo's."),
-]
 Out = Annotated[Path | None, typer.Option("--out", help="Where to save the result.")]
 
 
@@ -86,19 +89,19 @@ Out = Annotated[Path | None, typer.Option("--out", help="Where to save the resul
 @app.command()
 def run(config_file: ConfigFile = None) -> None:
     """Serve what is configured, until Ctrl-C or SIGTERM."""
-    path = config_file or _default_config()
-    if path is None and not _is_configured_by_variables():
-        _stop(
+    path = config_file or default_config()
+    if path is None and not is_configured_by_variables():
+        stop(
             "There is no config.toml here; copy config.example.toml, or try: threadreel demo",
             MISTAKES,
         )
-    settings = _load(path)
+    settings = load_settings(path)
 
     async def greet(running: Installation, address: str) -> None:
         print(f"Threadreel is running at {settings.http.public_url or address}", flush=True)  # noqa: T201
         print("A link that opens the page: threadreel web login", flush=True)  # noqa: T201
 
-    _run(settings, serve_until_stopped(settings, greet=greet))
+    run_through(settings, serve_until_stopped(settings, greet=greet))
 
 
 @app.command()
@@ -111,7 +114,7 @@ def demo(
     settings = demo_settings(data, port=port)
 
     async def greet(running: Installation, address: str) -> None:
-        link = await _login_link(running.store, address, "you")
+        link = await _login_link(running.store, address, "you", manages=True)
         print(  # noqa: T201
             f"Threadreel is running at {address}",
             f"This link opens the page, once:  {link}",
@@ -123,7 +126,7 @@ def demo(
         if open_page and _has_screen():
             await asyncio.to_thread(webbrowser.open, link)
 
-    _run(settings, serve_until_stopped(settings, greet=greet, any_port=True))
+    run_through(settings, serve_until_stopped(settings, greet=greet, any_port=True))
 
 
 @app.command()
@@ -154,7 +157,7 @@ def sandbox(
             address_file=address_file,
         )
     except OSError as error:
-        _stop(f"{host}:{port} can't be used: {error.strerror}. Choose another --port.", CANNOT_START)
+        stop(f"{host}:{port} can't be used: {error.strerror}. Choose another --port.", CANNOT_START)
 
 
 # -- asking
@@ -167,6 +170,7 @@ def ask(
     file: Annotated[
         list[str] | None, typer.Option(help="A file to attach: ./fox.png or image=./fox.png.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to what it may cost.")] = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Run one command, follow it and save what it makes.
@@ -175,34 +179,35 @@ def ask(
     6 nobody can know, 7 could not start.
     """
     if mistakes := misread(load(), command):
-        _stop(words.refusal(mistakes), MISTAKES)
-    settings = _settings(config_file)
+        stop(words.refusal(mistakes), MISTAKES)
+    settings = settings_of(config_file)
 
     async def asking() -> int:
         async with _at_work(settings) as running:
             return await ask_core(
                 running.core,
                 command,
-                actor=_me(),
+                actor=me(),
                 key=f"terminal:{secrets.token_hex(16)}",
                 screen=_screen(),
                 out=out,
                 files=file or (),
+                agrees=_agrees(yes),
             )
 
-    raise typer.Exit(_run(settings, asking()))
+    raise typer.Exit(run_through(settings, asking()))
 
 
 @app.command()
 def jobs(config_file: ConfigFile = None) -> None:
     """Your jobs in this terminal, newest first."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
 
     async def listing() -> None:
         async with installation(settings, needs_engine=False, works=False) as running:
-            _screen().results.print(jobs_table(await running.core.jobs(_me()), now=time.time()))
+            _screen().results.print(jobs_table(await running.core.jobs(me()), now=time.time()))
 
-    _run(settings, listing())
+    run_through(settings, listing())
 
 
 @app.command()
@@ -212,13 +217,56 @@ def get(
     config_file: ConfigFile = None,
 ) -> None:
     """Save the files of a job that has ended."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
 
     async def getting() -> int:
         async with installation(settings, needs_engine=False, works=False) as running:
-            return await get_from_core(running.core, JobId(job), actor=_me(), screen=_screen(), out=out)
+            return await get_from_core(running.core, JobId(job), actor=me(), screen=_screen(), out=out)
 
-    raise typer.Exit(_run(settings, getting()))
+    raise typer.Exit(run_through(settings, getting()))
+
+
+@app.command(name="my-data")
+def my_data(
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Into this file.")] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """All that is kept of you in this terminal, as JSON."""
+    settings = settings_of(config_file)
+
+    async def gathering() -> str:
+        async with installation(settings, needs_engine=False, works=False) as running:
+            kept = await running.core.my_data(me())
+            return json.dumps(kept, ensure_ascii=False, indent=2, default=str)
+
+    text = run_through(settings, gathering())
+    if out is None:
+        print(text)  # noqa: T201
+        return
+    try:
+        out.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        stop(f"{out} can't be written: {error.strerror}.", MISTAKES)
+
+
+@app.command(name="forget-me")
+def forget_me(
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask first.")] = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Forget your jobs in the terminal, their results and prompts, for good; what was spent stays counted."""
+    settings = settings_of(config_file)
+    if not yes:
+        if not sys.stdin.isatty():
+            stop("Nothing was forgotten: there is nobody to ask. Add --yes to go on.", MISTAKES)
+        if not typer.confirm("Forget your jobs here, their results and prompts, for good?"):
+            stop("Nothing was forgotten.", MISTAKES)
+
+    async def forgetting() -> int:
+        async with installation(settings, needs_engine=False, works=False) as running:
+            return len(await running.core.forget_me(me()))
+
+    print(f"Forgotten; that were {run_through(settings, forgetting())} job(s).")  # noqa: T201
 
 
 @app.command()
@@ -228,7 +276,7 @@ def models(command: Annotated[str | None, typer.Argument(help="Tell all about th
     try:
         text = docs.detail(catalogue.find(command)) if command else docs.listing(catalogue)
     except BadOrder as error:
-        _stop(words.refusal(error), MISTAKES)
+        stop(words.refusal(error), MISTAKES)
     print(text)  # noqa: T201
 
 
@@ -238,7 +286,7 @@ def models(command: Annotated[str | None, typer.Argument(help="Tell all about th
 @app.command()
 def doctor(config_file: ConfigFile = None) -> None:
     """Check configuration, folders, tokens and model versions, and say how to mend what is wrong."""
-    settings, catalogue = _settings(config_file), load()
+    settings, catalogue = settings_of(config_file), load()
 
     async def slack() -> list[Finding]:
         installs = await asyncio.to_thread(peek, _database(settings)) if settings.slack.client_id else []
@@ -248,7 +296,7 @@ def doctor(config_file: ConfigFile = None) -> None:
     async def discord() -> list[Finding]:
         return await discord_doctor.examine(settings, catalogue)
 
-    findings = _run(
+    findings = run_through(
         settings,
         doctor_checks.examine(
             settings, catalogue=catalogue, client_for=client_of, platforms=(discord, slack)
@@ -272,13 +320,13 @@ def manifest(
     config_file: ConfigFile = None,
 ) -> None:
     """Print the app's manifest, to be pasted into Slack: From a manifest, JSON."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
     slack, public_url = settings.slack, settings.http.public_url
     mode = mode or ("http" if slack.signing_secret and not slack.app_token else "socket")
     if mode not in ("socket", "http"):
         raise typer.BadParameter("socket or http", param_hint="--mode")
     if mode == "http" and public_url is None:
-        _stop(
+        stop(
             "HTTP mode needs the address that Slack reaches this installation by: [http] public_url.",
             MISTAKES,
         )
@@ -297,7 +345,7 @@ def key() -> None:
 @secrets_app.command()
 def rotate(config_file: ConfigFile = None) -> None:
     """Seal every secret in the database with the newest key, so that the others can be taken out."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
 
     async def rotating() -> tuple[int, str]:
         async with await open_store(settings, works=False) as store:
@@ -305,14 +353,14 @@ def rotate(config_file: ConfigFile = None) -> None:
             count = await store.installs.reseal(keys.seal_anew) + await store.keys.reseal(keys.seal_anew)
             return count, keys.newest
 
-    count, newest = _run(settings, rotating())
+    count, newest = run_through(settings, rotating())
     print(f"{count} secrets sealed anew; all of them are sealed with the key {newest}.")  # noqa: T201
 
 
 @app.command()
 def backup(config_file: ConfigFile = None) -> None:
     """Make a backup of the database now, also while it is in use."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
 
     async def backing_up() -> Path:
         async with await open_store(settings, works=False) as store:
@@ -321,7 +369,7 @@ def backup(config_file: ConfigFile = None) -> None:
             except NotBackedUp as error:
                 raise CannotStart(f"Not backed up: {error}.") from error
 
-    print(_run(settings, backing_up()))  # noqa: T201
+    print(run_through(settings, backing_up()))  # noqa: T201
 
 
 @app.command()
@@ -332,12 +380,12 @@ def restore(
 
     What was accepted after the backup was made is not known any more.
     """
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
 
     async def restoring() -> Restored:
         return await asyncio.to_thread(put_back, settings.store.url, file, time.time())
 
-    restored = _run(settings, restoring())
+    restored = run_through(settings, restoring())
     print(f"Restored {file}: {restored.jobs} job(s), {restored.doubted} of which may have been sent since.")  # noqa: T201
     if restored.aside:
         print(f"What was there before is kept as {restored.aside}")  # noqa: T201
@@ -345,37 +393,42 @@ def restore(
 
 @web_app.command()
 def login(
-    name: Annotated[str, typer.Option(help="The name that the others see.")] = "",
+    who: Annotated[str, typer.Argument(metavar="[NAME]", help="The name that the others see.")] = "",
+    name: Annotated[str, typer.Option(help="The same.")] = "",
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Who enters by it looks after the page: /admin.")
+    ] = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Print a link that opens the page, once, within a quarter of an hour."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
 
     async def linking() -> str:
         async with await open_store(settings, works=False) as store:
             note = address_note(settings)
             here = f"http://{settings.http.host}:{settings.http.port}"
             address = settings.http.public_url or (note.read_text() if note.exists() else here)
-            return await _login_link(store, address, name or getpass.getuser())
+            return await _login_link(store, address, who or name or getpass.getuser(), manages=admin)
 
-    print(_run(settings, linking()))  # noqa: T201
+    print(run_through(settings, linking()))  # noqa: T201
 
 
-async def _login_link(store: Store, address: str, name: str) -> str:
-    return f"{address}/login?code={await make_login(store, name=name, now=time.time(), lasts=LOGIN_LASTS)}"
+async def _login_link(store: Store, address: str, name: str, *, manages: bool) -> str:
+    code = await make_login(store, name=name, now=time.time(), lasts=LOGIN_LASTS, manages=manages)
+    return f"{address}/login?code={code}"
 
 
 @discord_app.command()
 def invite(config_file: ConfigFile = None) -> None:
     """Print the link that adds the bot to a server, with exactly the permissions that it needs."""
-    settings = _settings(config_file)
+    settings = settings_of(config_file)
     if settings.discord.token is None:
-        _stop(
+        stop(
             f"There is no discord.token yet: make a bot at {discord_doctor.PORTAL} and put its token there; "
             "docs/discord.md goes through it.",
             MISTAKES,
         )
-    print(_run(settings, discord_doctor.invitation(settings.discord)))  # noqa: T201
+    print(run_through(settings, discord_doctor.invitation(settings.discord)))  # noqa: T201
 
 
 # -- what the commands share
@@ -392,55 +445,13 @@ async def _at_work(settings: Settings) -> AsyncIterator[Installation]:
             yield running
 
 
-def _settings(path: Path | None) -> Settings:
-    """The given configuration, else ./config.toml, else what variables say, else the demo's."""
-    path = path or _default_config()
-    if path is None and not _is_configured_by_variables():
-        return demo_settings(DEMO_FOLDER)
-    return _load(path)
+def _agrees(yes: bool) -> Callable[[str], Awaitable[bool]] | None:
+    """Who is asked whether a cost is agreed to: whoever sits here, if anybody does."""
 
+    async def ask(question: str) -> bool:
+        return yes or await asyncio.to_thread(typer.confirm, question, err=True)
 
-def _default_config() -> Path | None:
-    named = os.environ.get("THREADREEL_CONFIG")
-    if named:
-        return Path(named)
-    return DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
-
-
-def _is_configured_by_variables() -> bool:
-    """In a container there may be no file at all."""
-    return any(name.startswith("THREADREEL_") and "__" in name for name in os.environ)
-
-
-def _load(path: Path | None) -> Settings:
-    try:
-        return config.load(path, os.environ, commands=load().commands())
-    except ConfigError as error:
-        _stop(str(error), MISTAKES)
-
-
-def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
-    """Run it; what the owner must mend is told in words, without a traceback."""
-    logs.configure(settings.log)
-    try:
-        return asyncio.run(work)
-    except ConfigError as error:
-        _stop(str(error), MISTAKES)
-    except ForOwner as error:
-        _stop(str(error), CANNOT_START)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)
-
-
-def _me() -> Actor:
-    """Whoever sits at this terminal."""
-    user = getpass.getuser()
-    return Actor("terminal", user, user, "here")
+    return ask if yes or sys.stdin.isatty() else None
 
 
 def _screen() -> Screen:

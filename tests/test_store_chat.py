@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +264,78 @@ async def test_what_was_said_survives_a_restart(tmp_path: Path) -> None:
     async with await Store.open(url) as store:
         assert await store.chat.messages("studio") == [said]
         assert await store.chat.last_event() == 1
+
+
+# -- what is taken down, and who is forgotten
+
+
+async def card(chat: Chat, asked_by: str, key: str) -> tuple[Message, Message]:
+    """A job's card, and the result in its thread that the bot has posted."""
+    author = {"id": asked_by, "name": asked_by}
+    body = {"text": "/imagine a fox", "asked_by": asked_by}
+    more: dict[str, Any] = {"kind": "card", "author": author, "key": key, "now": NOW}
+    top, _ = await chat.post("studio", thread=None, body=body, **more)
+    bot = {"id": "threadreel", "name": "Threadreel", "bot": True}
+    more |= {"kind": "result", "author": bot, "key": f"{key}/result"}
+    result, _ = await chat.post("studio", thread=top.id, body=body, **more)
+    return top, result
+
+
+async def test_a_login_for_who_looks_after_the_page_makes_such_a_session(chat: Chat) -> None:
+    for manages in (True, False):
+        who = replace(ANN, manages=manages)
+        await chat.add_login(f"code-{manages}", who, NOW + 60)
+        found = await chat.redeem_login(f"code-{manages}", NOW)
+        assert found is not None
+        await chat.add_session(f"token-{manages}", found, NOW, NOW + 60)
+        session = await chat.session(f"token-{manages}", NOW)
+        assert (found.manages, session and session.manages) == (manages, manages)
+
+
+async def test_what_is_taken_down_is_gone_for_readers_old_and_new(chat: Chat) -> None:
+    kept = await say(chat, "kept")
+    top, result = await card(chat, "ann", "k1")
+    before = await chat.last_event()
+
+    await chat.take_down([top.id, result.id], body={"text": "Deleted."}, now=NOW + 1)
+
+    shown = [await chat.message(one.id) for one in (top, result)]
+    assert [(one.kind, one.body) for one in shown if one] == [("gone", {"text": "Deleted."})] * 2
+    told = await chat.events_after(0)
+    assert "a fox" not in str([event.data for event in told]), "not even to who follows from the beginning"
+    assert [event.data["id"] for event in told if event.id > before] == [top.id, result.id]
+    assert (await chat.message(kept.id)) == kept
+
+
+async def test_who_is_forgotten_leaves_nothing_of_theirs_and_others_keep_what_they_said(chat: Chat) -> None:
+    said = await say(chat, "my secret", key="web:ann:1")
+    answer = await say(chat, "an answer", author={"id": "bob", "name": "Bob"}, thread=said.id)
+    await card(chat, "ann", "k1")
+    await card(chat, "bob", "k2")
+    for who in (ANN, replace(ANN, id="bob", name="Bob")):
+        await chat.add_session(f"token-{who.id}", who, NOW, NOW + 60)
+        await chat.add_login(f"code-{who.id}", who, NOW + 60)
+
+    await chat.forget("ann", author={"id": "", "name": "Somebody"}, body={"text": "Forgotten."}, now=NOW + 1)
+
+    everything = str([event.data for event in await chat.events_after(0)])
+    everything += str([asdict(one) for one in await chat.messages("studio")])
+    assert "secret" not in everything
+    assert "Änn" not in everything
+    assert everything.count("/imagine a fox") == 3, "Bob's card, as a message and as two events"
+    assert await chat.message(answer.id) == answer
+    assert await chat.session("token-ann", NOW) is None
+    assert await chat.redeem_login("code-ann", NOW) is None
+    assert await chat.session("token-bob", NOW) is not None
+    assert await chat.redeem_login("code-bob", NOW) is not None
+
+
+async def test_a_post_still_under_way_finds_that_its_card_was_taken_down(chat: Chat) -> None:
+    top, _ = await card(chat, "ann", "k1")
+    await chat.forget("ann", author={"id": "", "name": "Somebody"}, body={"text": "Forgotten."}, now=NOW)
+
+    found, is_new = await chat.post(
+        "studio", thread=None, author=AUTHOR, kind="card", body={"text": "/imagine"}, key="k1", now=NOW
+    )
+
+    assert (found.id, found.kind, is_new) == (top.id, "gone", False)

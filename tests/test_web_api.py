@@ -101,12 +101,12 @@ async def get(session: aiohttp.ClientSession, path: str, **headers: str) -> Answ
 
 @asynccontextmanager
 async def person(
-    site: Site, store: Store | None, clock: Clock, name: str
+    site: Site, store: Store | None, clock: Clock, name: str, *, manages: bool = False
 ) -> AsyncIterator[aiohttp.ClientSession]:
     jar = aiohttp.CookieJar(unsafe=True)  # "unsafe" are cookies of bare addresses
     async with aiohttp.ClientSession(site.address, cookie_jar=jar) as session:
         if store is not None:
-            code = await make_login(store, name=name, now=clock(), lasts=60)
+            code = await make_login(store, name=name, now=clock(), lasts=60, manages=manages)
             async with session.post("/login", data={"code": code}) as response:
                 assert response.status == 200
         yield session

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
+from adapters import words
 from bot.jobs import Actor, Place, Posted
-from bot.ports import Core, Post, Save
+from bot.ports import Core, Post, Save, Telling
+
+log = structlog.get_logger(__name__)
 
 NAME = "terminal"
 
@@ -28,3 +33,8 @@ class Terminal:
 
     async def fallback(self, place: Place, actor: Actor) -> Place | None:
         return None
+
+    async def tell(self, telling: Telling) -> None:
+        """In the log: whoever looks after the terminal's server runs the installation."""
+        said = words.say(f"telling.{telling.code}", telling.facts)
+        log.warning(said, action="tell_admins", server=telling.server, code=telling.code)

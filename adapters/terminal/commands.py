@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from adapters import words
 from adapters.terminal.adapter import place_of
@@ -18,12 +18,16 @@ from bot import grammar
 from bot.catalogue import Catalogue, Model, Type, check
 from bot.catalogue.checking import LIST_SEPARATOR
 from bot.catalogue.values import is_link
-from bot.errors import BadMedia, BadOrder, ForPerson, Problem, Refused, TryLater
+from bot.errors import BadMedia, BadOrder, Confirm, ForPerson, Problem, Refused, TryLater
 from bot.jobs import OPEN, Actor, FileRef, JobId, Json, Option, Order
 from bot.ports import Cancelled, Core, Failed, Look, MediaFile, Ready, Unknown, Waiting, Working
 
 DELIVERY = 5.0
 """Seconds to wait for a finished job to be marked as delivered before leaving."""
+
+
+Agrees: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Asks somebody a question, to be answered with yes or no."""
 
 
 class Exit(IntEnum):
@@ -50,18 +54,22 @@ async def ask(
     files: Sequence[str] = (),
     folder: Path = Path(),
     poll: float = 0.2,
+    agrees: Agrees | None = None,
 ) -> Exit:
     """Order what the line says, follow it and save the result.
 
     `files`: "./fox.png" or "image=./fox.png". `key`: a new one for every order. Without `out` the result is
     saved into `folder`, over nothing that is there. Ctrl-C asks for a cancel; the second one leaves.
-    `poll`: seconds between two looks.
+    `poll`: seconds between two looks. `agrees` is asked where somebody must agree to the cost first; without
+    it nobody does.
     """
     try:
         _check_out(out)
         command, options = await _read(core, line, files)
         order = Order(actor, place_of(actor), command, options, key)
-        job = (await core.submit(order)).job.id
+        job = await _submit(core, order, agrees, screen)
+        if job is None:
+            return Exit.REFUSED
     except (ForPerson, TryLater) as error:
         return _refused(error, screen)
     look = await _follow(core, job, actor, screen, poll)
@@ -69,6 +77,21 @@ async def ask(
         screen.tell(words.say("terminal.left", {"job": job}, screen.language))
         return Exit.CANCELLED
     return await _end(look, screen, out, folder)
+
+
+async def _submit(core: Core, order: Order, agrees: Agrees | None, screen: Screen) -> JobId | None:
+    """The job; None where nobody has agreed to its cost."""
+    try:
+        return (await core.submit(order)).job.id
+    except Confirm as question:
+        asked = words.question(question, screen.language)
+        if agrees is None:
+            screen.tell(f"{asked} {words.say('terminal.say_yes', {}, screen.language)}")
+            return None
+        if not await agrees(asked):
+            screen.tell(words.say("confirm.declined", {}, screen.language))
+            return None
+        return (await core.confirm(question.token, order.actor)).job.id
 
 
 async def get(

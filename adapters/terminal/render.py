@@ -81,14 +81,17 @@ def _line(notice: Notice, language: str) -> str:
             return words.notice(notice, language)
 
 
-def jobs_table(looks: Sequence[Look], *, now: float, language: str = "en") -> Table:
-    """The jobs, in the order given. `now` in seconds since the epoch."""
-    table = Table("job", "age", "state", "cost", "command", box=None, pad_edge=False)
+def jobs_table(looks: Sequence[Look], *, now: float, language: str = "en", people: bool = False) -> Table:
+    """The jobs, in the order given. `now` in seconds since the epoch; with `people`, whose each is."""
+    heads = ("job", "age", *(("person", "name") if people else ()), "state", "cost", "command")
+    table = Table(*heads, box=None, pad_edge=False)
     for look in looks:
+        actor = look.card.actor
         cost = words.money(look.job.cost, language) if isinstance(look.notice, Ready) else ""
         table.add_row(
             Text(look.job.id),
             Text(words.lasting(max(now - look.card.created_at, 0), language)),
+            *((Text(actor.id), Text(words.clean(actor.name, 40))) if people else ()),
             Text(words.state(look.notice, language)),
             Text(cost),
             Text(words.clean(look.card.text, COMMAND_WIDTH), overflow="fold"),

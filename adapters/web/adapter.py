@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from adapters.web import files, render
+from adapters.web.admin import Administration
 from adapters.web.commands import Commands
 from adapters.web.events import Feed, stream
 from adapters.web.places import Spot
-from adapters.web.sessions import TOKEN_HASH, Sessions
+from adapters.web.sessions import TOKEN_HASH, Language, Sessions
 from bot.catalogue import Catalogue
 from bot.config import Web as Settings
 from bot.errors import BadOrder, Gone, Refused
-from bot.jobs import Actor, Job, Place, Posted
-from bot.ports import Card, Core, Notice, Post, Ready, Save
-from bot.store import Message, Store
+from bot.jobs import Actor, Job, Json, Place, Posted
+from bot.ports import Card, Core, Look, Notice, Post, Ready, Save, Telling
+from bot.store import GONE, Message, Store
 
 if TYPE_CHECKING:
     from bot.media import Library
+
+NOBODY = Actor("web", "", "", "web")
+"""Stands for everybody who reads the page."""
 
 HOME = "studio"
 """The channel that is always there."""
@@ -48,6 +53,7 @@ class Web:
         self._library = library
         self._is_on = settings.enabled
         self._now = now
+        self._language: Language | None = None
         self._feed = Feed(store)
         self._sessions = Sessions(
             store,
@@ -60,6 +66,7 @@ class Web:
 
     async def run(self, core: Core) -> None:
         """Follow what is written, for everybody who has the page open, until cancelled."""
+        self._language = core.language
         await self._feed.run()
 
     async def show(self, post: Post, save: Save) -> Posted:
@@ -75,9 +82,36 @@ class Web:
         home = Spot(HOME).place
         return home if place != home else None
 
+    async def tell(self, telling: Telling) -> None:
+        """In the channel that is set for it, where there is one; /admin shows all of it in any case."""
+        if telling.place is None or telling.place not in {one.id for one in await self._chat.channels()}:
+            return
+        await self._chat.post(
+            telling.place,
+            thread=None,
+            author=render.BOT,
+            kind="text",
+            body=render.news(telling.code, telling.facts, await self._spoken()),
+            key=telling.key,
+            now=self._now(),
+        )
+        self._feed.wake()
+
+    async def take_down(self, looks: Iterable[Look], why: str, language: str, **facts: Json) -> None:
+        """Put a sentence in the place of what was posted of jobs: `why` is "removed" or "forgotten"."""
+        ids = [id for look in looks for id in _ids_of(look.job.posted)]
+        await self._chat.take_down(ids, body=render.gone(why, language, **facts), now=self._now())
+        self._feed.wake()
+
+    async def _spoken(self) -> str:
+        """What everybody who reads the page is spoken to in."""
+        return (await self._language(NOBODY) if self._language else None) or NOBODY.language
+
     async def _show(self, post: Post) -> Posted:
         message, is_new = await self._post_card(post.place, post.card, post.notice)
         posted = {"card": message.id}
+        if message.kind == GONE:  # taken down, or its person forgotten, while the job was under way
+            return posted
         if isinstance(post.notice, Ready):
             posted["result"] = await self._post_result(post.place, post.card, post.notice, message)
         if not is_new:
@@ -100,7 +134,7 @@ class Web:
     async def _post_result(self, place: Place, card: Card, ready: Ready, below: Message) -> int:
         message, _ = await self._chat.post(
             below.channel,
-            thread=below.thread or below.id,
+            thread=None if Spot.read(place).flat else below.thread or below.id,
             author=render.BOT,
             kind="result",
             body=render.result(card, ready, self._title(card)),
@@ -130,7 +164,8 @@ class Web:
 
         commands = Commands(core, self._chat, card_of, self._feed.wake, self._now)
         uploads = files.Uploads(core, self._now)
-        needed = self._sessions.needed
+        needed = partial(self._sessions.needed, language=core.language)
+        admin = Administration(core, self._store, self.take_down, self._now)
         return [
             web.get("/", self._page),
             web.get("/login", self._login_page),
@@ -148,12 +183,23 @@ class Web:
             web.post("/api/files", needed(uploads.take)),
             web.post(r"/api/jobs/{job:\w{1,64}}/cancel", needed(commands.cancel)),
             web.post(r"/api/jobs/{job:\w{1,64}}/again", needed(commands.again)),
+            web.post(r"/api/jobs/{job:\w{1,64}}/report", needed(commands.report)),
+            web.post("/api/confirm", needed(commands.confirm)),
+            web.get("/api/me/data", needed(commands.my_data)),
+            web.post("/api/me/forget", needed(commands.forget_me)),
+            web.get("/admin", self._admin_page),
+            *admin.routes(needed),
         ]
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if await self._sessions.who(request) is None:
             raise web.HTTPSeeOther("/login")
         return files.page("index.html")
+
+    async def _admin_page(self, request: web.Request) -> web.StreamResponse:
+        if await self._sessions.who(request) is None:
+            raise web.HTTPSeeOther("/login")
+        return files.page("admin.html")  # an empty frame: what is in it, only those hear who may
 
     async def _login_page(self, _: web.Request) -> web.StreamResponse:
         return files.page("login.html")
@@ -163,6 +209,11 @@ class Web:
             return await self._sessions.still(request[TOKEN_HASH]) is not None
 
         return await stream(request, self._feed, still_welcome)
+
+
+def _ids_of(posted: Posted | None) -> list[int]:
+    """The messages that a job has here."""
+    return [posted[part] for part in ("card", "result") if part in posted] if posted else []
 
 
 def _key_of(place: Place, card: Card) -> str:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from adapters.web import render
+from adapters.web.bodies import Body, body_of, sorry
 from adapters.web.places import Spot
 from adapters.web.sessions import ACTOR
 from bot import grammar
 from bot.catalogue import Catalogue, Model, check
 from bot.errors import BadOrder, ForPerson, Problem, Refused
-from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order
+from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order, Place
 from bot.ports import Core
 from bot.store import Chat, Message
 
@@ -29,10 +31,6 @@ ShowCard = Callable[[Job], Awaitable[Message]]
 
 
 # -- what comes in
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -77,21 +75,22 @@ class Again(Where):
     new_seed: bool = False
 
 
+class Agreed(Body):
+    """Somebody agrees to what a job may cost; `token` came with the question."""
+
+    token: str = Field(min_length=1, max_length=200)
+
+
+class Reported(Body):
+    reason: str = Field(default="", max_length=500)
+
+
+class Nothing(Body):
+    """A request that needs no more than its address."""
+
+
 class NewChannel(Body):
     title: str = Field(min_length=1, max_length=60)
-
-
-B = TypeVar("B", bound=Body)
-
-
-async def _read(request: web.Request, kind: type[B]) -> B:
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType
-    try:
-        return kind.model_validate_json(await request.read())
-    except ValidationError as error:
-        fields = ", ".join(sorted({".".join(map(str, one["loc"])) or "body" for one in error.errors()}))
-        raise web.HTTPBadRequest(text=f"Not understood: {fields}") from error
 
 
 # -- what is done
@@ -123,7 +122,8 @@ class Commands:
         actor = request[ACTOR]
         response = web.json_response(
             {
-                "me": render.author(actor),
+                "me": {**render.author(actor), "admin": await self._core.admin.may(actor)},
+                "words": render.page_words(actor.language),
                 "last": last,
                 "now": self._now(),
                 "channels": [asdict(channel) for channel in await self._chat.channels()],
@@ -149,7 +149,7 @@ class Commands:
 
     async def read(self, request: web.Request) -> web.Response:
         """POST /api/read: what the server makes of a command that is being typed. Changes nothing."""
-        draft = await _read(request, Draft)
+        draft = await body_of(request, Draft)
         actor = request[ACTOR]
         try:
             typed = grammar.parse(draft.text, self._catalogue)
@@ -169,7 +169,7 @@ class Commands:
 
     async def send(self, request: web.Request) -> web.Response:
         """POST /api/messages: a message, or a command in words or as a form."""
-        sent = await _read(request, Sent)
+        sent = await body_of(request, Sent)
         actor = request[ACTOR]
         model = None
         try:
@@ -178,7 +178,7 @@ class Commands:
             model, options = self._asked(sent)
             return _done(await self._order(sent, actor, model, options))
         except ForPerson as error:
-            return _sorry(error, model or _model_of(sent, self._catalogue), actor)
+            return sorry(error, model or _model_of(sent, self._catalogue), actor)
         finally:
             self._wake()
 
@@ -214,24 +214,28 @@ class Commands:
 
     async def _order(self, sent: Sent, actor: Actor, model: Model, options: list[Option]) -> Message:
         await self._must_be_there(sent)
-        place = Spot(sent.channel, sent.thread).place
-        order = Order(actor, place, model.command, tuple(options), _key(actor, sent.key))
+        place = await self._place(sent, actor)
+        order = Order(
+            actor, place, model.command, tuple(options), _key(actor, sent.key), channel=sent.channel
+        )
         submitted = await self._core.submit(order)
         return await self._show_card(submitted.job)
 
     async def again(self, request: web.Request) -> web.Response:
         """POST /api/jobs/{job}/again: the same once more, with another seed where that is wanted."""
-        wanted = await _read(request, Again)
+        wanted = await body_of(request, Again)
         actor = request[ACTOR]
         job = JobId(request.match_info["job"])
         try:
             await self._must_be_there(wanted)
-            place = Spot(wanted.channel, wanted.thread).place
+            place = await self._place(wanted, actor)
             key = _key(actor, wanted.key)
-            submitted = await self._core.again(job, actor, place, key, new_seed=wanted.new_seed)
+            submitted = await self._core.again(
+                job, actor, place, key, new_seed=wanted.new_seed, channel=wanted.channel
+            )
             return _done(await self._show_card(submitted.job))
         except ForPerson as error:
-            return _sorry(error, None, actor)
+            return sorry(error, None, actor)
         finally:
             self._wake()
 
@@ -241,14 +245,69 @@ class Commands:
         try:
             await self._core.cancel(JobId(request.match_info["job"]), actor)
         except ForPerson as error:
-            return _sorry(error, None, actor)
+            return sorry(error, None, actor)
         finally:
             self._wake()
         return web.json_response({}, status=202)
 
+    async def confirm(self, request: web.Request) -> web.Response:
+        """POST /api/confirm: run what was asked about before."""
+        agreed = await body_of(request, Agreed)
+        actor = request[ACTOR]
+        try:
+            submitted = await self._core.confirm(agreed.token, actor)
+            return _done(await self._show_card(submitted.job))
+        except ForPerson as error:
+            return sorry(error, None, actor)
+        finally:
+            self._wake()
+
+    async def report(self, request: web.Request) -> web.Response:
+        """POST /api/jobs/{job}/report: tell those who look after the page of a result."""
+        said = await body_of(request, Reported)
+        actor = request[ACTOR]
+        try:
+            await self._core.report(JobId(request.match_info["job"]), actor, _storable(said.reason.strip()))
+        except ForPerson as error:
+            return sorry(error, None, actor)
+        return web.json_response({}, status=201)
+
+    # -- about oneself
+
+    async def my_data(self, request: web.Request) -> web.Response:
+        """GET /api/me/data: all that is kept of the person, as a JSON file."""
+        actor = request[ACTOR]
+        try:
+            kept = await self._core.my_data(actor)
+        except ForPerson as error:
+            return sorry(error, None, actor)
+        return web.Response(
+            text=json.dumps(kept, ensure_ascii=False, indent=2, default=str),
+            content_type="application/json",
+            headers={"Content-Disposition": 'attachment; filename="threadreel-my-data.json"'},
+        )
+
+    async def forget_me(self, request: web.Request) -> web.Response:
+        """POST /api/me/forget: forget the person here; every session of theirs ends."""
+        await body_of(request, Nothing)
+        actor = request[ACTOR]
+        try:
+            await self._chat.forget(  # first: what still runs must find its card taken down
+                actor.id,
+                author=render.somebody(actor.language),
+                body=render.gone("forgotten", actor.language),
+                now=self._now(),
+            )
+            await self._core.forget_me(actor)
+        except ForPerson as error:
+            return sorry(error, None, actor)
+        finally:
+            self._wake()
+        return web.json_response({})
+
     async def add_channel(self, request: web.Request) -> web.Response:
         """POST /api/channels: a new one, or the one of that name."""
-        title = " ".join(_storable((await _read(request, NewChannel)).title).split())
+        title = " ".join(_storable((await body_of(request, NewChannel)).title).split())
         if not title:
             raise web.HTTPBadRequest(text="A channel needs a name.")
         if len(await self._chat.channels()) >= MOST_CHANNELS:
@@ -264,6 +323,11 @@ class Commands:
             if self._core.media_path(file.digest) is None:
                 raise Refused("file_gone", name=file.name)
 
+    async def _place(self, where: Where, actor: Actor) -> Place:
+        """Where a job's card stands, and its result as the channel's settings have it."""
+        flat = where.thread is None and await self._core.results(actor, where.channel) == "channel"
+        return Spot(where.channel, where.thread, flat).place
+
     async def _must_be_there(self, where: Where) -> None:
         """The channel, and the thread in it: what is accepted must have a place to be shown in."""
         if all(channel.id != where.channel for channel in await self._chat.channels()):
@@ -278,10 +342,6 @@ class Commands:
 
 def _done(message: Message) -> web.Response:
     return web.json_response({"message": asdict(message)}, status=201)
-
-
-def _sorry(error: ForPerson, model: Model | None, actor: Actor) -> web.Response:
-    return web.json_response(render.mistakes(error, model, actor.language), status=422)
 
 
 # -- small readings

@@ -10,16 +10,22 @@ from bot.jobs import Place
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A channel, or a thread in it by the id of its first message: "web:studio", "web:studio/17"."""
+    """A channel, or a thread in it by the id of its first message: "web:studio", "web:studio/17".
+
+    `flat`: results stand in the channel itself, not in the thread of their card: "web:studio!".
+    """
 
     channel: str
     thread: int | None = None
+    flat: bool = False
 
     @property
     def place(self) -> Place:
-        return Place(f"web:{self.channel}" + (f"/{self.thread}" if self.thread is not None else ""))
+        thread = f"/{self.thread}" if self.thread is not None else ""
+        return Place(f"web:{self.channel}{thread}{'!' if self.flat else ''}")
 
     @classmethod
     def read(cls, place: Place) -> Self:
-        channel, slash, thread = place.removeprefix("web:").partition("/")
-        return cls(channel, int(thread) if slash else None)
+        where = place.removeprefix("web:")
+        channel, slash, thread = where.removesuffix("!").partition("/")
+        return cls(channel, int(thread) if slash else None, where.endswith("!"))

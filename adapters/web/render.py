@@ -9,12 +9,15 @@ from urllib.parse import quote
 
 from adapters import words
 from bot.catalogue import Catalogue, Input, Model
-from bot.errors import BadOrder, ForPerson, Problem
+from bot.errors import BadOrder, Confirm, ForPerson, Problem
 from bot.jobs import Actor, FileRef, Json
 from bot.ports import Cancelled, Card, Failed, MediaFile, Notice, Ready, Unknown, Waiting, Working
 
 BOT: Json = {"id": "threadreel", "name": "Threadreel", "bot": True}
 """Who posts results."""
+
+CHOICE = ("yes", "no", "declined")
+"""What somebody may answer who is asked whether a cost is agreed to, and what is said where it isn't."""
 
 
 # -- messages
@@ -119,6 +122,21 @@ def _url(digest: str, name: str) -> str:
     return f"/media/{digest}/{quote(name, safe='')}"
 
 
+def gone(why: str, language: str, **facts: Json) -> Json:
+    """What stands in the place of a message that was taken down: `why` is "removed" or "forgotten"."""
+    return {"text": words.say(f"web_admin.{why}", facts, language)}
+
+
+def somebody(language: str) -> Json:
+    """Who said it, once they are forgotten."""
+    return {"id": "", "name": words.say("web_admin.somebody", {}, language)}
+
+
+def news(code: str, facts: Mapping[str, Json], language: str) -> Json:
+    """What those who look after the page are told, as a message."""
+    return {"text": words.say(f"telling.{code}", facts, language), "files": []}
+
+
 # -- the catalogue
 
 
@@ -168,12 +186,24 @@ def _input(entry: Input) -> Json:
 
 
 def mistakes(error: ForPerson, model: Model | None, language: str) -> Json:
-    """What was wrong, as lines, each with the field that it belongs to."""
+    """What was wrong, as lines, each with the field that it belongs to; or what the person is asked."""
+    if isinstance(error, Confirm):
+        return {"error": words.question(error, language), "problems": [], "confirm": _choice(error, language)}
     problems = error.problems if isinstance(error, BadOrder) else ()
     return {
         "error": words.refusal(error, language, model),
         "problems": [_problem(problem, model, language) for problem in problems],
     }
+
+
+def _choice(error: Confirm, language: str) -> Json:
+    said = {name: words.say(f"confirm.{name}", {}, language) for name in CHOICE}
+    return {"token": error.token, **said}
+
+
+def page_words(language: str) -> Json:
+    """The words of the page's newer parts, in the language that everybody here reads."""
+    return words.section("web_admin", language)
 
 
 def _problem(problem: Problem, model: Model | None, language: str) -> Json:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -12,17 +14,20 @@ from aiohttp.typedefs import Handler
 from bot.jobs import Actor
 from bot.store import Store
 
+Language: TypeAlias = Callable[[Actor], Awaitable[str | None]]
+
 ACTOR: web.RequestKey[Actor] = web.RequestKey("actor", Actor)
 TOKEN_HASH: web.RequestKey[str] = web.RequestKey("token_hash", str)
 
 
-async def make_login(store: Store, *, name: str, now: float, lasts: float) -> str:
+async def make_login(store: Store, *, name: str, now: float, lasts: float, manages: bool = False) -> str:
     """The code of a link that lets somebody in, once: /login?code=... Only its hash is stored.
 
-    The same name is the same person, on however many devices.
+    The same name is the same person, on however many devices. Only in sessions that begin with a link made
+    with `manages` do they look after the page: the link is what proves it, not the name.
     """
     code = secrets.token_urlsafe(24)
-    actor = Actor(platform="web", id=hash_of(name.casefold())[:16], name=name, server="web")
+    actor = Actor(platform="web", id=hash_of(name.casefold())[:16], name=name, server="web", manages=manages)
     await store.chat.add_login(hash_of(code), actor, now + lasts)
     return code
 
@@ -76,14 +81,18 @@ class Sessions:
         """Whose session this is, None once it is over."""
         return await self._store.chat.session(token_hash, self._now())
 
-    def needed(self, handler: Handler) -> Handler:
-        """The handler for people with a session, who is then under ACTOR; 401 for the rest."""
+    def needed(self, handler: Handler, language: Language | None = None) -> Handler:
+        """The handler for people with a session, who is then under ACTOR; 401 for the rest.
+
+        `language` says what they are spoken to in, where that is set for all of them.
+        """
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             actor = await self.who(request)
             if actor is None:
                 return web.json_response({"error": "You are not signed in."}, status=401)
-            request[ACTOR] = actor
+            spoken = await language(actor) if language else None
+            request[ACTOR] = replace(actor, language=spoken or actor.language)
             response = await handler(request)
             if not response.prepared:
                 response.headers.setdefault("Cache-Control", "no-store")

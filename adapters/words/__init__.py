@@ -1,6 +1,7 @@
 """Codes and facts -> sentences, shared by all adapters.
 
 text.py        somebody's text and figures, as they may stand in a sentence
+settings.py    what a server may set, and where a value comes from
 templates.py   the sentences of one language, read from its TOML file
 translated.py  the catalogue's titles, summaries and help in one language, read from catalogue/
 """
@@ -11,15 +12,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
+from adapters.words.settings import origin, setting, setting_value
 from adapters.words.templates import known_language, languages, words_of
-from adapters.words.text import clean, size
+from adapters.words.text import clean, dollars, size
 from adapters.words.translated import input_help, model_notes, model_summary, model_title
 from bot.catalogue import Model
-from bot.errors import BadOrder, ForPerson, Problem, Refused
+from bot.errors import BadOrder, Confirm, ForPerson, Problem, Refused
 from bot.ports import Cancelled, Failed, Notice, Ready, Unknown, Waiting, Working
 
 __all__ = [
     "clean",
+    "dollars",
     "input_help",
     "languages",
     "lasting",
@@ -28,10 +31,15 @@ __all__ = [
     "model_title",
     "money",
     "notice",
+    "origin",
     "paid",
     "problem",
+    "question",
     "refusal",
     "say",
+    "section",
+    "setting",
+    "setting_value",
     "size",
     "state",
     "value",
@@ -55,6 +63,11 @@ def say(code: str, facts: Mapping[str, Any], language: str = "en") -> str:
     return fallback or clean(name)
 
 
+def section(name: str, language: str = "en") -> Mapping[str, str]:
+    """The sentences of a section, the first of each, with their facts still in braces."""
+    return {code: said[0] for code, said in words_of(language).sections.get(name, {}).items()}
+
+
 def problem(problem: Problem, language: str = "en", model: Model | None = None) -> str:
     """One mistake in an order, on one line. `model` is what was ordered: its help is told in the language."""
     facts = dict(problem.facts)
@@ -76,6 +89,12 @@ def refusal(error: ForPerson, language: str = "en", model: Model | None = None) 
             return say(f"refused.{error.code}", error.facts, language)
         case _:
             return say("refused.try_later", {}, language)
+
+
+def question(error: Confirm, language: str = "en") -> str:
+    """Whether somebody agrees to what a job may cost."""
+    cost = None if error.cost is None else money(error.cost, language)
+    return say("confirm.ask", {"model": error.model, "cost": cost}, language)
 
 
 def notice(notice: Notice, language: str = "en") -> str:
@@ -116,6 +135,8 @@ def _precisely(code: str, facts: Mapping[str, Any]) -> str:
         case "out_of_range":
             maximum = facts.get("maximum")
             return "too_high" if maximum is not None and facts["value"] > maximum else "too_low"
+        case "wrong_scope" if facts.get("scope") in ("channel", "role"):
+            return f"wrong_scope_{facts['scope']}"
         case "too_many_files" if facts.get("limit") == 0:
             return "too_many_files_0"
         case _:

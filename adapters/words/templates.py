@@ -8,11 +8,12 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any, TypeAlias
 
-from adapters.words.text import LONG, clean, size, span
+from adapters.words.text import LONG, clean, dollars, size, span
 
 LISTED = 16
 """Entries of a list that are told."""
@@ -132,6 +133,19 @@ def _clock(_: Words, value: Any) -> str:
     return f"{datetime.fromtimestamp(value, UTC):%H:%M} UTC"
 
 
+def _moment(_: Words, value: Any) -> str:
+    """A day and the time on it: for what may be weeks away."""
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _dollars(_: Words, value: Any) -> str:
+    return dollars(Decimal(str(value)))
+
+
+def _budget(words: Words, value: Any) -> str:
+    return words.sentence("budget", str(value), {}) or clean(value)
+
+
 FORMATS: Mapping[str, Callable[[Words, Any], str]] = {
     "": _number,
     "quoted": _quoted,
@@ -144,6 +158,9 @@ FORMATS: Mapping[str, Callable[[Words, Any], str]] = {
     "kinds": _kinds,
     "fields": _fields,
     "clock": _clock,
+    "moment": _moment,
+    "dollars": _dollars,
+    "budget": _budget,
     "size": lambda _, value: size(value),
     "lasting": Words.lasting,
     "percent": lambda _, value: f"{value:.0%}",

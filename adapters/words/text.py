@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 
 SHORT = 80
 """Characters of somebody's text within a sentence."""
@@ -53,3 +54,11 @@ def size(count: float) -> str:
         count /= 1024
         units.pop()
     return f"{count:.0f} {units[-1]}" if count >= 10 or count == int(count) else f"{count:.1f} {units[-1]}"
+
+
+def dollars(amount: Decimal) -> str:
+    """$12.50; what is less than a dollar is told to a hundredth of a cent."""
+    cents = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    if cents == amount or amount >= 1:
+        return f"${cents}"
+    return f"${amount.quantize(Decimal('0.0001'), ROUND_HALF_UP).normalize():f}"

@@ -1,7 +1,7 @@
 """What is known, kept on disk: jobs and their moves, what was said on the web page, where it is installed."""
 
 from bot.store.backups import Backups, NotBackedUp
-from bot.store.chat import Chat
+from bot.store.chat import GONE, Chat
 from bot.store.installs import Installs, peek
 from bot.store.lock import FileLock
 from bot.store.pending import Pending
@@ -10,6 +10,7 @@ from bot.store.store import Store
 from bot.store.tables import Channel, Event, Install, Message
 
 __all__ = [
+    "GONE",
     "Backups",
     "Channel",
     "Chat",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,26 @@ from sqlalchemy import Connection
 from bot.errors import Refused
 from bot.jobs import Actor, Json
 from bot.store import queries
-from bot.store.tables import Channel, Event, Message, actor_of, actor_row, channel_of, event_of, message_of
+from bot.store.tables import (
+    Channel,
+    Event,
+    Message,
+    channel_of,
+    event_of,
+    message_of,
+    visitor_of,
+    visitor_row,
+)
 
 if TYPE_CHECKING:
     from bot.store.sqlite import Sqlite
+
+
+GONE = "gone"
+"""The kind of a message that was taken down."""
+
+CHUNK = 500
+"""Messages that one statement names."""
 
 
 class Chat:
@@ -29,7 +45,7 @@ class Chat:
 
     async def add_login(self, code_hash: str, actor: Actor, expires_at: float) -> None:
         """A code that lets one person in, once."""
-        values = {"code_hash": code_hash, **actor_row(actor), "expires_at": expires_at}
+        values = {"code_hash": code_hash, **visitor_row(actor), "expires_at": expires_at}
         await self._database.write(lambda connection: _run(connection, queries.insert_login(), values))
 
     async def redeem_login(self, code_hash: str, now: float) -> Actor | None:
@@ -41,7 +57,7 @@ class Chat:
         """Let somebody in; forgets sessions and codes that are over."""
         values = {
             "token_hash": token_hash,
-            **actor_row(actor),
+            **visitor_row(actor),
             "created_at": now,
             "expires_at": expires_at,
         }
@@ -50,7 +66,7 @@ class Chat:
     async def session(self, token_hash: str, now: float) -> Actor | None:
         """Who a token belongs to; None where it is unknown or over."""
         rows = await self._database.read(queries.session(), the_token_hash=token_hash, the_now=now)
-        return actor_of(rows[0]) if rows else None
+        return visitor_of(rows[0]) if rows else None
 
     async def end_session(self, token_hash: str) -> None:
         values = {"the_token_hash": token_hash}
@@ -119,6 +135,19 @@ class Chat:
             rows = await self._database.read(queries.thread_messages(), the_thread=thread, **page)
         return [message_of(row) for row in reversed(rows)]
 
+    # -- what is taken down, and who is forgotten
+
+    async def take_down(self, ids: Collection[int], *, body: Json, now: float) -> None:
+        """Put `body` in the place of messages, for good: what readers were told of them goes too."""
+        await self._database.write(partial(_take_down, tuple(ids), body, now))
+
+    async def forget(self, person: str, *, author: Json, body: Json, now: float) -> None:
+        """Forget what somebody has said, what was made for them, and who they are: they are signed out.
+
+        `author` and `body` stand in the place of theirs, so that threads of others keep their beginning.
+        """
+        await self._database.write(partial(_forget, person, author, body, now))
+
     # -- events
 
     async def events_after(self, id: int, limit: int = 500) -> list[Event]:
@@ -159,7 +188,7 @@ def _run(connection: Connection, statement: Any, values: Mapping[str, Json]) -> 
 
 def _redeem(values: Mapping[str, Json], connection: Connection) -> Actor | None:
     row = connection.execute(queries.redeem_login(), values).one_or_none()
-    return actor_of(row) if row else None
+    return visitor_of(row) if row else None
 
 
 def _add_session(values: Mapping[str, Json], connection: Connection) -> None:
@@ -213,6 +242,25 @@ def _edit(
     edited = Message(**{**asdict(message), "body": body, "kind": kind, "updated_at": now})
     _tell(connection, edited.channel, "edit", asdict(edited), now)
     return edited
+
+
+def _take_down(ids: tuple[int, ...], body: Json, now: float, connection: Connection) -> None:
+    for start in range(0, len(ids), CHUNK):
+        connection.execute(queries.delete_events_of(), {"the_ids": ids[start : start + CHUNK]})
+    for id in ids:
+        _edit(id, body, GONE, now, connection)
+
+
+def _forget(person: str, author: Json, body: Json, now: float, connection: Connection) -> None:
+    rows = connection.execute(queries.messages_of_person(), {"the_person": person}).all()
+    for row in rows:
+        unnamed = {"the_id": row.id, "author": row.author if row.author["id"] != person else author}
+        # A card's key stays: it is what keeps a post that is still on its way from standing there again.
+        key = row.key if row.kind in ("card", "result") else None
+        connection.execute(queries.update_message(), {**unnamed, "key": key})
+    _take_down(tuple(row.id for row in rows), body, now, connection)
+    connection.execute(queries.delete_visits(), {"the_person": person})
+    connection.execute(queries.delete_invitations(), {"the_person": person})
 
 
 def _tell(connection: Connection, channel: str, kind: str, data: Json, now: float) -> None:

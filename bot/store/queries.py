@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     JSON,
+    BindParameter,
     ColumnElement,
     Delete,
     Insert,
@@ -551,6 +552,38 @@ def insert_message() -> Insert:
 def update_message() -> Update:
     """Something is said anew."""
     return update(messages).where(messages.c.id == bindparam("the_id"))
+
+
+@cache
+def messages_of_person() -> Select[*tuple[Any, ...]]:
+    """What somebody has said, and what was made for them, oldest first. There is no index: it is rare."""
+    person: BindParameter[str] = bindparam("the_person")
+    asked_by = messages.c.body["asked_by"].as_string() == person
+    return (
+        select(*messages.c)
+        .where((messages.c.author["id"].as_string() == person) | asked_by)
+        .order_by(messages.c.id)
+    )
+
+
+@cache
+def delete_events_of() -> Delete:
+    """What readers were told of some messages."""
+    of_messages = events.c.kind.in_(("message", "edit"))
+    ids: BindParameter[list[int]] = bindparam("the_ids", expanding=True)
+    return delete(events).where(of_messages, events.c.data["id"].as_integer().in_(ids))
+
+
+@cache
+def delete_visits() -> Delete:
+    """Every session of a person."""
+    return delete(sessions).where(sessions.c.actor_id == bindparam("the_person"))
+
+
+@cache
+def delete_invitations() -> Delete:
+    """Every code that lets a person in."""
+    return delete(logins).where(logins.c.actor_id == bindparam("the_person"))
 
 
 @cache

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from sys import intern
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Computed,
     Double,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -106,6 +108,7 @@ sessions = Table(
     *_actor_columns(),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
+    Column("manages", Boolean, nullable=False, server_default=false()),
 )
 
 logins = Table(
@@ -115,6 +118,8 @@ logins = Table(
     *_actor_columns(),
     Column("expires_at", Double, nullable=False),
     Column("used_at", Double),
+    # Whether who comes in by it looks after the page's server.
+    Column("manages", Boolean, nullable=False, server_default=false()),
 )
 
 channels = Table(
@@ -405,6 +410,15 @@ def actor_of(row: AnyRow) -> Actor:
         server=intern(row.server),
         language=intern(row.language),
     )
+
+
+def visitor_row(actor: Actor) -> dict[str, Json]:
+    """Somebody who is let in to the web page: what they may there is kept with them."""
+    return {**actor_row(actor), "manages": actor.manages}
+
+
+def visitor_of(row: AnyRow) -> Actor:
+    return replace(actor_of(row), manages=bool(row.manages))
 
 
 def job_row(job: Job) -> dict[str, Json]:

@@ -42,9 +42,10 @@ class Demo:
     address: str
     states: dict[str, Any] = field(default_factory=dict)
 
-    def link(self, name: str) -> str:
+    def link(self, name: str, *, manages: bool = False) -> str:
         """What `threadreel web login` prints."""
-        return _threadreel(self.folder, "web", "login", "--name", name).stdout.strip()
+        admin = ("--admin",) if manages else ()
+        return _threadreel(self.folder, "web", "login", "--name", name, *admin).stdout.strip()
 
 
 def _environment() -> dict[str, str]:
@@ -115,16 +116,18 @@ def channel(demo: Demo) -> str:
 
 @pytest.fixture
 def open_page(demo: Demo, browser: Browser, channel: str) -> Iterator[OpenPage]:
-    """open_page(name, address=None, **options of the context): the page in the test's channel.
+    """open_page(name, address=None, manages=False, **options of the context): the page in the test's channel.
 
     At the end, whatever the page has complained of in the console fails the test.
     """
     complaints: list[str] = []
     with ExitStack() as stack:
 
-        def open_one(name: str = "Ann", *, address: str | None = None, **options: Any) -> Page:
+        def open_one(
+            name: str = "Ann", *, address: str | None = None, manages: bool = False, **options: Any
+        ) -> Page:
             if name not in demo.states:
-                demo.states[name] = _signed_in(demo, browser, name)
+                demo.states[name] = _signed_in(demo, browser, name, manages)
             context = browser.new_context(
                 **{"storage_state": demo.states[name], "viewport": {"width": 1280, "height": 800}, **options}
             )
@@ -142,10 +145,10 @@ def open_page(demo: Demo, browser: Browser, channel: str) -> Iterator[OpenPage]:
     assert complaints == []
 
 
-def _signed_in(demo: Demo, browser: Browser, name: str) -> Any:
+def _signed_in(demo: Demo, browser: Browser, name: str, manages: bool) -> Any:
     context = browser.new_context()
     page = context.new_page()
-    page.goto(demo.link(name))
+    page.goto(demo.link(name, manages=manages))
     page.wait_for_selector("body.loaded")
     state = context.storage_state()
     context.close()

@@ -1,11 +1,10 @@
 // Requests to the server.
 
-import { newKey } from "./dom.js";
-
-/** The server said no: `problems` belong to fields, `message` is for people. */
+/** The server said no: `problems` belong to fields, `message` is for people; with `confirm` it asks first. */
 export class Refusal extends Error {
-  constructor(message, problems = [], status = 0) {
+  constructor(message, problems = [], status = 0, confirm = null) {
     super(message);
+    this.confirm = confirm;
     this.problems = problems;
     this.status = status;
   }
@@ -20,17 +19,21 @@ export const get = (path) => ask(path, {});
 export const post = (path, body) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-async function ask(path, options) {
+/** Sent once: what can't be repeated blindly, such as a key that is checked at its provider. */
+export const once = (path, body) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }, 1);
+
+async function ask(path, options, tries = TRIES) {
   for (let attempt = 1; ; attempt += 1) {
     let answer;
     try {
       answer = await fetch(path, options);
     } catch {
-      if (attempt === TRIES) throw new Refusal(OFFLINE);
+      if (attempt === tries) throw new Refusal(OFFLINE);
       await pause(300 * 2 ** attempt);
       continue;
     }
-    if (answer.status >= 502 && attempt < TRIES) {
+    if (answer.status >= 502 && attempt < tries) {
       await pause(300 * 2 ** attempt);
       continue;
     }
@@ -48,7 +51,7 @@ async function read(answer) {
     body = { error: answer.status < 500 ? text.slice(0, 300) : "" };
   }
   if (answer.ok) return body;
-  throw new Refusal(body.error || "That didn't work; try again in a moment.", body.problems ?? [], answer.status);
+  throw new Refusal(body.error || "That didn't work; try again in a moment.", body.problems ?? [], answer.status, body.confirm ?? null);
 }
 
 /** The session is over. */
@@ -72,8 +75,12 @@ export function messages(channel, { thread = null, before = null } = {}) {
 
 export const cancel = (job) => post(`/api/jobs/${encodeURIComponent(job)}/cancel`, {});
 
-export const again = (job, where, newSeed) =>
-  post(`/api/jobs/${encodeURIComponent(job)}/again`, { ...where, key: newKey(), new_seed: newSeed });
+export const confirm = (token) => post("/api/confirm", { token });
+export const report = (job, reason) => post(`/api/jobs/${encodeURIComponent(job)}/report`, { reason });
+export const forgetMe = () => post("/api/me/forget", {});
+
+export const again = (job, where, newSeed, key) =>
+  post(`/api/jobs/${encodeURIComponent(job)}/again`, { ...where, key, new_seed: newSeed });
 
 /** Send a file; `progress` hears 0..1. Resolves to {digest, name, url}. */
 export function upload(file, progress, signal) {

@@ -1,7 +1,8 @@
 // The page: channels, a thread beside them, and what keeps both up to date.
 
 import * as api from "./api.js";
-import { $, button, h, icon, narrow, replace } from "./dom.js";
+import { agreed, sure } from "./ask.js";
+import { $, button, h, icon, narrow, newKey, replace } from "./dom.js";
 import { Composer } from "./composer.js";
 import { openForm } from "./form.js";
 import { Live } from "./live.js";
@@ -30,6 +31,7 @@ let here = { channel: null, thread: null };
 
 const shared = {
   me: state.me,
+  words: state.words,
   commands,
   offset: state.now - Date.now() / 1000,
   openThread: (id) => go(here.channel, id),
@@ -42,6 +44,16 @@ function context(where, box, isThread) {
   return {
     ...shared,
     inThread: isThread,
+    async report(job) {
+      const reason = h("input", { type: "text", maxlength: 500, "aria-label": state.words.report_reason, placeholder: state.words.report_reason });
+      if (!(await sure(state.words.report_sure, state.words.report, state.words.cancel, reason))) return;
+      try {
+        await api.report(job, reason.value);
+        toast(state.words.report_done);
+      } catch (error) {
+        failed(error);
+      }
+    },
     edit(text, files) {
       box().clear();
       box().set(text);
@@ -49,7 +61,8 @@ function context(where, box, isThread) {
       box().focus();
     },
     async again(job, newSeed) {
-      const { message } = await api.again(job, where(), newSeed);
+      const key = newKey();
+      const { message } = await agreed(() => api.again(job, where(), newSeed, key));
       heard(message);
       if (message.thread === null && !narrow.matches) go(message.channel, message.id, { focus: false });
     },
@@ -378,7 +391,42 @@ function drawMe() {
     await api.post("/logout", {}).catch(() => {});
     api.leave();
   });
-  replace($("#me"), h("span", { class: "me-name", title: state.me.name }, state.me.name), theme, out);
+  const admin = state.me.admin && h("a", { href: "/admin", class: "icon-button", "aria-label": state.words.title, title: state.words.title }, icon("sliders"));
+  const about = button("person", state.words.about_me, aboutMe);
+  replace($("#me"), h("span", { class: "me-name", title: state.me.name }, state.me.name), admin, about, theme, out);
+}
+
+/** What is kept of oneself: to be taken home, or forgotten. */
+function aboutMe() {
+  const { words } = state;
+  const dialog = h("dialog", { class: "ask", "aria-labelledby": "about-me" });
+  const forget = async () => {
+    dialog.close();
+    if (!(await sure(words.forget_sure, words.forget_me, words.cancel))) return;
+    try {
+      await api.forgetMe();
+      sessionStorage.clear();
+      api.leave();
+    } catch (error) {
+      failed(error);
+    }
+  };
+  replace(
+    dialog,
+    h("h2", { id: "about-me" }, state.me.name),
+    h("p", {}, words.about_me_lead),
+    h(
+      "footer",
+      {},
+      h("a", { class: "ghost", href: "/api/me/data", download: "threadreel-my-data.json" }, icon("download"), words.my_data),
+      button("close", words.forget_me, forget, { text: true }),
+      h("button", { type: "button", class: "plain", onclick: () => dialog.close() }, words.close),
+    ),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 $("#channel-bar").prepend(button("menu", "Channels", openDrawer, { class: "icon-button only-narrow" }));

@@ -1,6 +1,7 @@
 // Where one types: completion, files, mistakes, sending.
 
 import * as api from "./api.js";
+import { agreed } from "./ask.js";
 import { button, h, icon, newKey, replace } from "./dom.js";
 import { complete, modelOf, takes } from "./complete.js";
 import { iconOf, kindOf } from "./media.js";
@@ -315,7 +316,7 @@ export class Composer {
     if (same !== this.last) Object.assign(this, { last: same, key: newKey() });
     this.#busy(true);
     try {
-      const { message } = await api.post("/api/messages", { ...body, key: this.key });
+      const { message } = await agreed(() => api.post("/api/messages", { ...body, key: this.key }));
       this.last = null;
       this.#remember(text);
       this.clear(attached);

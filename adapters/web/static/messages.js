@@ -7,17 +7,25 @@ import { attachments, downloads, gallery } from "./media.js";
 const OVER = new Set(["ready", "failed", "cancelled", "unknown"]);
 
 /**
- * `context`: {me, commands, offset, inThread, openThread(id), edit(text, files), where(), say(text, alarm)}.
+ * `context`: {me, words, commands, offset, inThread, openThread(id), edit(text, files), where(), say(text, alarm)}.
  * Returns an element with `update(message)`.
  */
 export function element(message, context) {
   const root = h("article", { class: `message message-${message.kind}`, "data-id": message.id, tabindex: "-1" });
-  const make = { card, result }[message.kind] ?? text;
+  const make = { card, result, gone }[message.kind] ?? text;
   const part = make(message, context);
   const replies = h("div", { class: "replies" });
   root.append(avatar(message.author), h("div", { class: "message-body" }, heading(message), part.element, replies));
   root.setAttribute("aria-label", `${message.author.name}, ${new Date(message.created_at * 1000).toLocaleTimeString()}`);
   root.update = (newer) => {
+    if (newer.kind === "gone" && message.kind !== "gone") {
+      // Taken down: nothing of it stays in the page.
+      const empty = element(newer, context);
+      root.className = empty.className;
+      root.replaceChildren(...empty.children);
+      root.update = empty.update;
+      return;
+    }
     part.update?.(newer);
     if (!context.inThread) replace(replies, replyLink(newer, context));
   };
@@ -55,6 +63,9 @@ function text(message) {
     element: h("div", { class: "text" }, message.body.text && h("p", {}, linked(message.body.text)), attachments(message.body.files)),
   };
 }
+
+/** What was taken down, or said by somebody who is forgotten. */
+const gone = (message) => ({ element: h("div", { class: "text gone-text" }, h("p", {}, message.body.text)) });
 
 /** Text in which web addresses are links; it stays text. */
 function linked(said) {
@@ -190,6 +201,8 @@ function copy(body, context) {
   }, { text: true });
 }
 
+const complain = (body, context) => button("flag", context.words.report, () => context.report(body.job), { text: true, title: context.words.report_help });
+
 // -- a result
 
 function result(message, context) {
@@ -201,7 +214,7 @@ function result(message, context) {
       { class: "result" },
       gallery(body.media),
       h("p", { class: "figures" }, `/${body.model}`, " · ", figures.join(" · ")),
-      h("div", { class: "actions" }, downloads(body.media), copy(body, context), mend(body, context), ...repeat(body, context)),
+      h("div", { class: "actions" }, downloads(body.media), copy(body, context), mend(body, context), ...repeat(body, context), complain(body, context)),
     ),
   };
 }

@@ -16,6 +16,8 @@ def _server() -> list[sa.Column[str]]:
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("channel", sa.Text, nullable=False, server_default=sa.text("''")))
     op.create_index("ix_jobs_server", "jobs", ["platform", "server", "created_at", "outcome", "channel"])
+    for table in ("sessions", "logins"):
+        op.add_column(table, sa.Column("manages", sa.Boolean, nullable=False, server_default=sa.false()))
     _decisions()
     _money()
 
