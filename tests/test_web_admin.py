@@ -15,10 +15,10 @@ from adapters import words
 from adapters.web.controls import control_of, group_of
 from adapters.web.places import Spot
 from bot.catalogue import load
-from bot.jobs import Actor, Job, JobId, Order, Place, State
+from bot.jobs import Actor, Job, JobId, State
 from bot.ports import Telling
 from bot.rules import GROUPS, all_names
-from tests.store_rig import KEPT, started, succeed
+from tests.store_rig import KEPT, accepted, started, succeed
 from tests.test_web_api import COMMAND, KEY, Answer, Page, _ready, get, person, post
 from tests.test_web_api import page as page  # a fixture
 
@@ -310,16 +310,13 @@ async def test_a_deleted_result_is_gone_from_the_page_with_its_prompt(
 async def test_jobs_of_other_servers_are_as_if_they_never_were(
     page: Page, owner: aiohttp.ClientSession
 ) -> None:
-    stranger = Actor("terminal", "eve", "Eve", "here")
-    made = await page.core.submit(
-        Order(stranger, Place("terminal:eve"), "imagine", (("prompt", "a fox"),), "terminal:1")
-    )
+    made = await accepted(page.store, "foreign", Actor("discord", "eve", "Eve", "1"))
     for what in ("cancel", "remove"):
-        for job in (made.job.id, "nosuchjob"):
+        for job in (made.id, "nosuchjob"):
             answer = await post(owner, f"/api/admin/jobs/{job}/{what}")
             assert (answer.status, answer.body["error"]) == (422, words.say("refused.not_found", {}))
     assert (await get(owner, "/api/admin/jobs")).body["jobs"] == []
-    found = await page.store.get(made.job.id)
+    found = await page.store.get(made.id)
     assert found is not None
     assert found.state is State.QUEUED
 
@@ -410,7 +407,7 @@ async def test_the_language_that_is_set_is_what_everybody_reads(
     await change(owner, language="zh")
     answer = await page.send("/animat")
     assert answer.body["error"] == words.say(
-        "problem.unknown_command", answer.body and {"option": "/animat", "nearest": "/animate"}, "zh"
+        "problem.unknown_command", {"option": "animat", "nearest": "/animate"}, "zh"
     )
     state = (await get(page.ann, "/api/state")).body
     assert state["words"]["my_data"] == words.say("web_admin.my_data", {}, "zh")

@@ -23,7 +23,7 @@ def who(actor: Actor) -> Json:
 
 
 def news(one: News, language: str) -> Json:
-    return {"id": one.id, "at": one.due_at, "text": words.say(f"telling.{one.code}", one.facts, language)}
+    return {"id": one.id, "at": one.created_at, "text": words.say(f"telling.{one.code}", one.facts, language)}
 
 
 def models(catalogue: Catalogue, language: str) -> Json:
