@@ -93,10 +93,10 @@ def show(
                 json.dumps({one.key: {"value": one.value, "origin": one.origin} for one in found}, indent=2)
             )
         elif key is not None and found:
-            _print(f"{found[0].text}\n{words.origin(found[0].origin)}\n{words.setting(key)}")
+            _print(f"{found[0].text or words.setting_value(None)}\n{words.origin(found[0].origin)}\n{words.setting(key)}")
         elif found:
             _print_table(
-                ("setting", "value", "from"), ((one.key, one.text, words.origin(one.origin)) for one in found)
+                ("setting", "value", "from"), ((one.key, one.text or "-", words.origin(one.origin)) for one in found)
             )
         else:
             _print(words.setting_value(None))

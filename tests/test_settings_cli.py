@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 
 THREADREEL = (sys.executable, "-m", "adapters")
 ROOT = Path(__file__).parents[1]
+PROVIDERS_KEY = "r8_only_this_one"
 NOW = 1_800_000_000.0
 
 
@@ -156,6 +158,42 @@ def test_a_key_is_never_an_argument_and_never_printed(typed: Typed) -> None:
     refused = typed.refuses("key", "set", "nobody", piped="r8_very_secret\n")
     assert "r8_very_secret" not in refused
     assert "Got unexpected extra argument" in typed.run("settings", "key", "set", "nobody", "r8").stderr
+
+
+@pytest.fixture
+def provider(typed: Typed) -> Iterator[None]:
+    """A provider "box" that takes one key and no other, and a configuration that names it."""
+    note = typed.folder / "address"
+    program = (
+        "from pathlib import Path; from bot.sandbox.__main__ import run; "
+        f"run('127.0.0.1', 0, False, token={PROVIDERS_KEY!r}, address_file=Path({str(note)!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], env=environment()) as process:
+        try:
+            while not note.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            (address,) = re.findall(r"http://\S+", note.read_text())
+            (typed.folder / "config.toml").write_text(
+                f'[providers.box]\nkind = "sandbox"\nbase_url = "{address}"\nown_keys = true\n'
+            )
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_key_is_checked_kept_sealed_and_dropped(typed: Typed, provider: None) -> None:
+    assert re.search(r"^box +- ", typed.does("keys"), re.MULTILINE)
+    assert "box" in typed.refuses("key", "set", "box", piped="some-other-key\n")
+    typed.does("key", "set", "box", piped=f"{PROVIDERS_KEY}\n")
+    assert re.search(r"^box +set ", typed.does("keys"), re.MULTILINE)
+    assert re.search(r"^box +- ", typed.does("keys", "--server", "discord:1"), re.MULTILINE)
+    for file in (typed.folder / "threadreel-data").rglob("*.db*"):
+        assert PROVIDERS_KEY.encode() not in file.read_bytes()
+    typed.does("key", "drop", "box")
+    assert re.search(r"^box +- ", typed.does("keys"), re.MULTILINE)
+    typed.refuses("key", "drop", "box")
 
 
 # -- beside a process that serves

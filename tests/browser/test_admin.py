@@ -71,10 +71,10 @@ def test_a_file_is_compared_before_it_is_applied(admin: Page) -> None:
     with admin.expect_download() as saving:
         admin.get_by_role("link", name="Save as TOML").click()
     assert saving.value.suggested_filename == "threadreel-settings.toml"
-    admin.get_by_label("Import").fill('words = ["gore"]\nmodells = 1')
+    admin.get_by_role("textbox", name="Import").fill('words = ["gore"]\nmodells = 1')
     admin.get_by_role("button", name="Compare").click()
     expect(admin.get_by_role("alert").first).to_contain_text("modells")
-    admin.get_by_label("Import").fill('words = ["gore"]')
+    admin.get_by_role("textbox", name="Import").fill('words = ["gore"]')
     admin.get_by_role("button", name="Compare").click()
     expect(admin.locator(".change")).to_contain_text("+ gore")
     admin.get_by_role("button", name="Apply 1 change").click()

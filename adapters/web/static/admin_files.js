@@ -6,7 +6,7 @@ import { h, icon, replace } from "./dom.js";
 
 export async function files(body, context) {
   const { t } = context;
-  const area = h("textarea", { id: "toml", rows: 14, spellcheck: "false", placeholder: "[server]\nmodels = [\"animate\"]" });
+  const area = h("textarea", { id: "toml", rows: 14, spellcheck: "false", placeholder: `models = ["animate"]\nbudget.server.month = "25.00"\n\n[channel."studio"]\nask_above = "0.50"` });
   const picker = h("input", { id: "toml-file", type: "file", accept: ".toml,text/plain", class: "unseen" });
   const found = h("div", { class: "found", "aria-live": "polite" });
   const compare = h("button", { type: "submit", class: "primary" }, t("compare"));
