@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -23,6 +22,7 @@ from rich.text import Text
 from adapters import words
 from adapters.cli import MISTAKES, ConfigFile, run_through, settings_of, stop
 from adapters.compose import Installation, installation
+from adapters.moments import moment
 from adapters.terminal import jobs_table
 from bot.jobs import Actor, JobId
 from bot.ports import Admin, Standing
@@ -38,8 +38,6 @@ HERE = {"web": "web", "terminal": "here"}
 """Platforms with one server, and what that is called."""
 
 PLATFORMS = ("web", "terminal", "discord", "slack")
-
-UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 T = TypeVar("T")
 
@@ -93,10 +91,12 @@ def show(
                 json.dumps({one.key: {"value": one.value, "origin": one.origin} for one in found}, indent=2)
             )
         elif key is not None and found:
-            _print(f"{found[0].text or words.setting_value(None)}\n{words.origin(found[0].origin)}\n{words.setting(key)}")
+            one = found[0]
+            _print(f"{one.text or words.setting_value(None)}\n{words.origin(one.origin)}\n{words.setting(key)}")
         elif found:
             _print_table(
-                ("setting", "value", "from"), ((one.key, one.text or "-", words.origin(one.origin)) for one in found)
+                ("setting", "value", "from"),
+                ((one.key, one.text or "-", words.origin(one.origin)) for one in found),
             )
         else:
             _print(words.setting_value(None))
@@ -455,16 +455,6 @@ def owner(server: str) -> Actor | None:
     if platform not in PLATFORMS or not id_ or id_.startswith("@") or HERE.get(platform, id_) != id_:
         return None
     return Actor(platform, "owner", getpass.getuser(), id_, manages=True)
-
-
-def moment(text: str, now: float) -> float | None:
-    """When "7d" or "2027-01-31" is, in epoch seconds, by the local clock; None for what is neither."""
-    if match := re.fullmatch(r"(\d{1,5})\s*([mhdw])", text.strip().lower()):
-        return now + int(match[1]) * UNITS[match[2]]
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone().timestamp()
-    except ValueError:
-        return None
 
 
 def _scope(channel: str | None, role: str | None) -> Scope:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings_commands import difference, moment, owner
+from adapters.moments import moment
+from adapters.settings_commands import difference, owner
 from bot.rules import Changed, Scope, ScopeKind
 
 pytestmark = pytest.mark.timeout(180)

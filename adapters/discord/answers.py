@@ -7,6 +7,8 @@ its buttons live, and ours live for ever.
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -132,6 +134,25 @@ class Answers:
             token=interaction.token,
             session=self._connections(),
             payload=dict(body),
+        )
+
+    async def edit_with_file(self, interaction: discord.Interaction[Any], name: str, content: bytes) -> None:
+        """Let the message that acknowledged it bring a file."""
+        file = discord.File(io.BytesIO(content), filename=name)
+        body = {"attachments": [{"id": 0, "filename": name}]}
+        described = {"name": "payload_json", "value": json.dumps(body)}
+        part = {
+            "name": "files[0]",
+            "value": file.fp,
+            "filename": name,
+            "content_type": "application/octet-stream",
+        }
+        await self._adapter().edit_original_interaction_response(
+            application_id=interaction.application_id,
+            token=interaction.token,
+            session=self._connections(),
+            multipart=[described, part],
+            files=[file],
         )
 
     async def take_back(self, interaction: discord.Interaction[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -13,24 +13,32 @@ import discord
 import structlog
 
 from adapters import words
-from adapters.discord import answers, forms, permissions, render, schema
+from adapters.discord import answers, forms, render, schema
 from adapters.discord.answers import Answers, Rush, TooLate
 from adapters.discord.customs import Custom, Verb
 from adapters.discord.delivery import Delivery
 from adapters.discord.forms import Filled
-from adapters.discord.places import NAME, Spot
+from adapters.discord.reading import (
+    Interaction,
+    actor_of,
+    attachments_in,
+    channel_of,
+    for_adults,
+    given_in,
+    key_of,
+    language_of,
+    missing_permissions,
+    spot_of,
+)
 from adapters.discord.schema import Payload
+from adapters.discord.settings import SettingsCommands
 from bot import grammar
 from bot.catalogue import Catalogue, Input, Kind, Model, Type, check
-from bot.errors import ForPerson, Refused, TryLater
-from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order, Posted
+from bot.errors import Confirm, ForPerson, Refused, TryLater
+from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order, Place, Posted
 from bot.ports import Core, Look, Ready
 
-Interaction: TypeAlias = "discord.Interaction[Any]"
 Submit: TypeAlias = Callable[[Posted | None], Awaitable[object]]
-
-TEXT_CHANNELS = (discord.ChannelType.text, discord.ChannelType.news)
-"""Where a thread can hang from a message."""
 
 FORM_DEADLINE = 2.0
 """Seconds that may pass before a form opens: it is itself the acknowledgement."""
@@ -39,6 +47,15 @@ AT_WORK = 16
 """Commands that are worked on at once, after they were acknowledged."""
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Who asks, where a result goes, and the channel whose rules hold."""
+
+    actor: Actor
+    place: Place
+    channel: str
 
 
 class Commands:
@@ -53,7 +70,9 @@ class Commands:
         *,
         adults_apart: bool,
         ids: Mapping[str, int],
+        settings: SettingsCommands,
     ) -> None:
+        self._settings = settings
         self._core = core
         self._catalogue: Catalogue = core.catalogue
         self._delivery = delivery
@@ -70,7 +89,7 @@ class Commands:
         except TooLate:
             log.info("Too late to answer", action="interaction_too_late", interaction=interaction.id)
         except ForPerson as error:
-            await self._whisper(interaction, words.refusal(error, _language(interaction)))
+            await self._whisper(interaction, words.refusal(error, language_of(interaction)))
         except Exception:
             log.exception("An interaction failed", action="interaction_failed", interaction=interaction.id)
 
@@ -97,7 +116,13 @@ class Commands:
             case schema.JOBS:
                 return await self._privately(interaction, self._jobs)
             case schema.USAGE:
-                return await self._privately(interaction, self._usage)
+                return await self._privately(interaction, self._usage(interaction))
+            case schema.SETTINGS:
+                return await self._settings.command(interaction, data)
+            case schema.MY_DATA:
+                return await self._settings.my_data(interaction)
+            case schema.FORGET_ME:
+                return await self._settings.ask_to_forget(interaction)
             case schema.HELP:
                 return await self._help(interaction, data)
             case schema.RUN:
@@ -106,8 +131,8 @@ class Commands:
                 return await self._model_command(interaction, self._catalogue.find(str(name)), data)
 
     async def _model_command(self, interaction: Interaction, model: Model, data: Mapping[str, Json]) -> None:
-        given = _given(data)
-        files = _attachments(data)
+        given = given_in(data)
+        files = attachments_in(data)
         options: list[Option] = [
             (slot.entry.alias, files[given[slot.name]].digest if slot.entry.is_file else given[slot.name])
             for slot in schema.slots(model)
@@ -119,8 +144,8 @@ class Commands:
 
     async def _run(self, interaction: Interaction, data: Mapping[str, Json]) -> None:
         """/run: any model, its options typed. Without any, its form."""
-        given = _given(data)
-        files = list(_attachments(data).values())
+        given = given_in(data)
+        files = list(attachments_in(data).values())
         model = self._catalogue.find(str(given["model"]))
         text = str(given.get("options", "")).strip()
         if not text and not files and not _needs_nothing(model):
@@ -144,14 +169,14 @@ class Commands:
         model = self._catalogue.find(command)
         found = next(((file, entry) for file in files if (entry := _entry_for(model, file))), None)
         if found is None:
-            label = words.say(f"shortcut.{code}", {}, _language(interaction))
+            label = words.say(f"shortcut.{code}", {}, language_of(interaction))
             return await self._whisper(
-                interaction, words.say("here.no_file", {"command": label}, _language(interaction))
+                interaction, words.say("here.no_file", {"command": label}, language_of(interaction))
             )
         return await self._work_on(interaction, model, *found)
 
     async def _choose(self, interaction: Interaction, files: Iterable[FileRef]) -> None:
-        language = _language(interaction)
+        language = language_of(interaction)
         for file in files:
             kind = _kind_of(file)
             if kind and (models := self._catalogue.taking(kind)):
@@ -168,15 +193,18 @@ class Commands:
         return await self._open_form(interaction, model, Filled(links={entry.name: file.digest}))
 
     async def _complete(self, interaction: Interaction, data: Mapping[str, Json]) -> None:
+        if data["name"] == schema.SETTINGS:
+            return await self._settings.complete(interaction, data)
         focused = next(one for one in data.get("options") or [] if one.get("focused"))
         typed = str(focused["value"])
         if data["name"] in (schema.RUN, schema.HELP):
-            found = schema.models(self._catalogue, typed, _language(interaction))
+            found = schema.models(self._catalogue, typed, language_of(interaction))
         else:
             entry = self._catalogue.find(data["name"]).input(focused["name"])
             found = [(one, one) for one in schema.suggestions(entry, typed)] if entry else []
         choices = [{"name": name, "value": value} for name, value in found]
         await self._answers.acknowledge(interaction, answers.CHOICES, {"choices": choices})
+        return None
 
     # -- forms
 
@@ -186,18 +214,20 @@ class Commands:
         self._check_place(interaction, model)
         custom = custom or Custom(Verb.FORM, None, model.command)
         unique = replace(custom, unique=f"{interaction.id:x}")
-        body = forms.modal(model, unique, _language(interaction), filled)
+        body = forms.modal(model, unique, language_of(interaction), filled)
         await self._answers.acknowledge(interaction, answers.MODAL, body)
 
     async def _submitted(self, interaction: Interaction, data: Mapping[str, Json]) -> None:
         custom = Custom.read(str(data["custom_id"]))
+        if custom is not None and custom.verb in (Verb.ADMIN, Verb.REPORT):
+            return await self._settings.submitted(interaction, custom, data)
         if custom is None or custom.verb is not Verb.FORM:
             raise Refused("old_form")
         model = self._catalogue.find(custom.command)
         try:
             await self._fill_order(interaction, model, custom, data)
         except ForPerson as error:
-            language = _language(interaction)
+            language = language_of(interaction)
             lines = [words.refusal(error, language, model)]
             if text := forms.written(data):
                 lines.append(words.say("here.not_kept", {"text": f"\n/{model.command} {text}"}, language))
@@ -208,7 +238,7 @@ class Commands:
     ) -> None:
         stands_in = _stand_ins(model, custom)
         options = forms.read(self._catalogue, model, data, stands_in)
-        files = _attachments(data).values()
+        files = attachments_in(data).values()
         if custom.job is None:
             return await self._order(interaction, model, options, files)
 
@@ -227,6 +257,9 @@ class Commands:
         if custom.verb is Verb.USE:
             await self._chosen(interaction, data)
             return
+        if custom.verb in (Verb.ADMIN, Verb.REPORT, Verb.FORGET):
+            await self._settings.pressed(interaction, custom, data)
+            return
         if custom.job is None:
             raise Refused("not_found")
         match custom.verb:
@@ -243,6 +276,8 @@ class Commands:
                 await self._quietly(interaction, "card.posted_again", self._post(interaction), custom.job)
             case Verb.STEP:
                 await self._step(interaction, custom)
+            case Verb.GO:
+                await self._go(interaction, custom.job)
             case _:
                 raise Refused("not_found")
 
@@ -259,26 +294,39 @@ class Commands:
 
     async def _again(self, interaction: Interaction, job: JobId, *, new_seed: bool) -> None:
         self._check_place(interaction)
-        actor, spot = _actor(interaction), _spot(interaction)
+        actor = actor_of(interaction)
 
         async def submit(posted: Posted | None) -> object:
+            here = await self._here(interaction)
             return await self._core.again(
                 job,
-                actor,
-                spot.place,
-                _key(interaction),
+                here.actor,
+                here.place,
+                key_of(interaction),
                 new_seed=new_seed,
                 posted=posted,
-                for_adults=_for_adults(interaction),
+                for_adults=for_adults(interaction),
+                channel=here.channel,
             )
 
         title = words.say("button.reseed" if new_seed else "button.again", {}, actor.language)
         await self._accept(interaction, render.taking(title, None, actor.id, actor.language), submit)
 
+    async def _go(self, interaction: Interaction, token: str) -> None:
+        """Somebody agrees to what their job may cost."""
+        self._check_place(interaction)
+        actor = actor_of(interaction)
+
+        async def submit(posted: Posted | None) -> object:
+            return await self._core.confirm(token, actor, posted=posted)
+
+        title = words.say("confirm.yes", {}, actor.language)
+        await self._accept(interaction, render.taking(title, None, actor.id, actor.language), submit)
+
     async def _edit(self, interaction: Interaction, job: JobId) -> None:
         """The form, as it was filled in the last time."""
         async with asyncio.timeout(FORM_DEADLINE):
-            look = await self._core.look(job, _actor(interaction))
+            look = await self._core.look(job, actor_of(interaction))
         model = self._catalogue.find(look.job.model)
         custom = Custom(Verb.FORM, job, model.command)
         await self._open_form(interaction, model, Filled(look.job.inputs), custom)
@@ -306,7 +354,7 @@ class Commands:
 
     def _post(self, interaction: Interaction) -> Callable[[JobId, Actor], Awaitable[None]]:
         async def post(job: JobId, actor: Actor) -> None:
-            await self._core.post_again(job, actor, _spot(interaction).place)
+            await self._core.post_again(job, actor, spot_of(interaction).place)
 
         return post
 
@@ -326,19 +374,21 @@ class Commands:
         takes a look into the store: until then others stand in for them.
         """
         self._check_place(interaction, model)
-        actor, spot, options = _actor(interaction), _spot(interaction), tuple(options)
+        actor, options = actor_of(interaction), tuple(options)
         text = _shown(model, check(model, options), files)
 
         async def submit(posted: Posted | None) -> object:
             final = options if whole is None else await whole(actor)
+            here = await self._here(interaction)
             order = Order(
-                actor,
-                spot.place,
+                here.actor,
+                here.place,
                 model.command,
                 final,
-                _key(interaction),
+                key_of(interaction),
                 posted,
-                for_adults=_for_adults(interaction),
+                for_adults=for_adults(interaction),
+                channel=here.channel,
             )
             return await self._core.submit(order)
 
@@ -354,30 +404,42 @@ class Commands:
             await self._rush.over()
             try:
                 await _for_sure(submit, {"card": card} if card else None)
+            except Confirm as error:
+                await self._take_back(interaction, render.ask(error, language_of(interaction)))
             except (ForPerson, TryLater) as error:
-                await self._take_back(interaction, _sentence(error, _language(interaction), model))
+                sentence = _sentence(error, language_of(interaction), model)
+                await self._take_back(interaction, render.whisper(sentence))
             except Exception:
                 log.exception("An order failed", action="order_failed", interaction=interaction.id)
-                await self._take_back(
-                    interaction, words.refusal(Refused("try_later"), _language(interaction))
-                )
+                sentence = words.refusal(Refused("try_later"), language_of(interaction))
+                await self._take_back(interaction, render.whisper(sentence))
 
-    async def _take_back(self, interaction: Interaction, sentence: str) -> None:
+    async def _here(self, interaction: Interaction) -> Here:
+        """Where it was asked for, in the manner and the language that the server wants there."""
+        actor, channel = actor_of(interaction), channel_of(interaction)
+        spot = spot_of(interaction)
+        manner = await self._core.results(actor, channel)
+        language = await self._core.language(actor)
+        if manner in ("reply", "channel") and spot.guild is not None:
+            spot = replace(spot, manner=manner)
+        return Here(replace(actor, language=language or actor.language), spot.place, channel)
+
+    async def _take_back(self, interaction: Interaction, body: Payload) -> None:
         try:
             await self._answers.take_back(interaction)
         except discord.HTTPException as error:
             log.info("A card stays", action="card_stays", why=str(error))
-        await self._answers.say(interaction, render.whisper(sentence))
+        await self._answers.say(interaction, body)
 
     def _check_place(self, interaction: Interaction, model: Model | None = None) -> None:
         """Whether a result could stand here: found out before anything is accepted. Raises Refused."""
-        language = _language(interaction)
+        language = language_of(interaction)
         if interaction.guild_id is not None and not interaction.is_guild_integration():
             raise Refused("not_installed")
-        if missing := _missing_permissions(interaction):
+        if missing := missing_permissions(interaction):
             names = [words.say(f"permission.{name}", {}, language) for name in missing]
             raise Refused("permissions", names=names)
-        if model and self._adults_apart and model.may_be_adult and not _for_adults(interaction):
+        if model and self._adults_apart and model.may_be_adult and not for_adults(interaction):
             raise Refused("adults_only_model", model=model.command)
 
     # -- what one person sees
@@ -386,11 +448,14 @@ class Commands:
         found = await self._core.jobs(actor, limit=render.LISTED_JOBS)
         return render.jobs(found, actor.language, next(iter(self._catalogue)).example)
 
-    async def _usage(self, actor: Actor) -> Payload:
-        return render.usage(await self._core.usage(actor), actor.language)
+    def _usage(self, interaction: Interaction) -> Callable[[Actor], Awaitable[Payload]]:
+        async def usage(actor: Actor) -> Payload:
+            return render.usage(await self._core.usage(actor, channel_of(interaction)), actor.language)
+
+        return usage
 
     async def _help(self, interaction: Interaction, data: Mapping[str, Json]) -> None:
-        language, wanted = _language(interaction), _given(data).get("command")
+        language, wanted = language_of(interaction), given_in(data).get("command")
         if wanted is None:
             body = render.help_on_all(self._catalogue, self._ids, language)
         else:
@@ -401,9 +466,9 @@ class Commands:
         """An answer for one person that takes a look into the store."""
         await self._answers.acknowledge(interaction, answers.THINKING, {"flags": render.EPHEMERAL})
         try:
-            body = await make(_actor(interaction))
+            body = await make(actor_of(interaction))
         except ForPerson as error:
-            body = render.whisper(words.refusal(error, _language(interaction)))
+            body = render.whisper(words.refusal(error, language_of(interaction)))
         await self._answers.edit(interaction, body)
 
     async def _quietly(
@@ -415,9 +480,9 @@ class Commands:
     ) -> None:
         """Something that is done to a job, whose message changes by itself."""
         await self._answers.acknowledge(interaction, answers.UPDATE_LATER)
-        language = _language(interaction)
+        language = language_of(interaction)
         try:
-            await do(job, _actor(interaction))
+            await do(job, actor_of(interaction))
             sentence = words.say(done, {}, language)
         except (ForPerson, TryLater) as error:
             sentence = _sentence(error, language)
@@ -447,51 +512,6 @@ def _sentence(error: ForPerson | TryLater, language: str, model: Model | None = 
 
 
 # -- what an interaction says
-
-
-def _language(interaction: Interaction) -> str:
-    return schema.LOCALES.get(interaction.locale.value, "en")
-
-
-def _actor(interaction: Interaction) -> Actor:
-    user = interaction.user
-    server = str(interaction.guild_id or f"@{user.id}")
-    return Actor(NAME, str(user.id), user.display_name, server, _language(interaction))
-
-
-def _spot(interaction: Interaction) -> Spot:
-    channel = interaction.channel
-    threads = interaction.guild_id is not None and channel is not None and channel.type in TEXT_CHANNELS
-    return Spot(interaction.guild_id, interaction.channel_id or 0, threads)
-
-
-def _key(interaction: Interaction) -> str:
-    return f"{NAME}:{interaction.id}"
-
-
-def _for_adults(interaction: Interaction) -> bool:
-    """Whether the channel is age-restricted; a thread is as its parent is, a private talk is not."""
-    is_nsfw = getattr(interaction.channel, "is_nsfw", None)
-    return bool(is_nsfw and is_nsfw())
-
-
-def _missing_permissions(interaction: Interaction) -> list[str]:
-    """What the bot lacks to post here; none in private talks."""
-    if interaction.guild_id is None:
-        return []
-    needed = permissions.needed(in_thread=isinstance(interaction.channel, discord.Thread))
-    return list(permissions.lacking(interaction.app_permissions, needed))
-
-
-def _given(data: Mapping[str, Json]) -> dict[str, Json]:
-    """The options of a command by name."""
-    return {one["name"]: one.get("value") for one in data.get("options") or []}
-
-
-def _attachments(data: Mapping[str, Json]) -> dict[str, FileRef]:
-    """What was attached, by id: the link to it and its name."""
-    found = (data.get("resolved") or {}).get("attachments") or {}
-    return {id_: FileRef(str(one["url"]), str(one["filename"])) for id_, one in found.items()}
 
 
 def _files_of_target(data: Mapping[str, Json]) -> list[FileRef]:

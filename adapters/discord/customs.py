@@ -29,9 +29,29 @@ class Verb(StrEnum):
     """A picture of somebody's message, for the command that is chosen."""
     FORM = "form"
     """A modal that was filled in."""
+    GO = "go"
+    """Yes to what a job may cost; `job` is the token of the question."""
+    REPORT = "report"
+    """A result that those who look after the server shall see; as a modal, with the reason."""
+    FORGET = "forget"
+    """Yes to being forgotten."""
+    ADMIN = "admin"
+    """Something of /settings: `command` says what, `job` and `unique` what about."""
 
 
-OF_A_JOB = frozenset({Verb.CANCEL, Verb.AGAIN, Verb.RESEED, Verb.EDIT, Verb.REMOVE, Verb.POST, Verb.STEP})
+OF_A_JOB = frozenset(
+    {
+        Verb.CANCEL,
+        Verb.AGAIN,
+        Verb.RESEED,
+        Verb.EDIT,
+        Verb.REMOVE,
+        Verb.POST,
+        Verb.STEP,
+        Verb.GO,
+        Verb.REPORT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

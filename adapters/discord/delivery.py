@@ -22,7 +22,7 @@ from adapters.discord.schema import Payload
 from bot.catalogue import Catalogue
 from bot.errors import Busy, Denied, Gone, MaybePosted, TooLarge
 from bot.jobs import Json, Posted
-from bot.ports import Look, Post, Ready, Save, Waiting, Working
+from bot.ports import Look, Post, Ready, Save, Telling, Waiting, Working
 
 Manner: TypeAlias = Literal["thread", "reply", "channel"]
 
@@ -164,7 +164,8 @@ class Delivery:
         card = posted.get("card")
         if card is None:
             return spot.channel, None
-        if spot.threads and self._manner == "thread" and not posted.get("no_thread"):
+        manner = spot.manner or self._manner
+        if spot.threads and manner == "thread" and not posted.get("no_thread"):
             try:
                 name = render.thread_name(post.card, self._catalogue, LONGEST_NAME)
                 posted["in"] = await self._rest.thread(spot.channel, card, name)
@@ -174,7 +175,7 @@ class Delivery:
             except NoMessage:
                 _lose_card(posted)
                 return spot.channel, None
-        return spot.channel, None if self._manner == "channel" else card
+        return spot.channel, None if manner == "channel" else card
 
     async def _send(
         self, spot: Spot, channel: int, sending: Sending, post: Post, reply_to: int | None
@@ -244,6 +245,23 @@ class Delivery:
         if len(self._takes) > LIMITS_KEPT:
             self._takes.clear()
         self._takes[spot.guild or 0] = limit
+
+    # -- news for those who look after a server
+
+    async def tell(self, telling: Telling, language: str) -> None:
+        """In the channel that the server has set for it, else in its system channel, else to its owner."""
+        body = render.telling(telling, language)
+        nonce = hashlib.sha256(telling.key.encode()).hexdigest()[:24]
+        if telling.place is not None:
+            await self._rest.send(int(telling.place), Sending(body), nonce=nonce)
+            return
+        guild = await self._rest.guild(telling.server)
+        if (channel := guild.get("system_channel_id")) is not None:
+            with suppress(Denied, Gone):
+                await self._rest.send(int(channel), Sending(body), nonce=nonce)
+                return
+        owner = await self._rest.private(str(guild["owner_id"]))
+        await self._rest.send(owner, Sending(body), nonce=nonce)
 
     # -- taking away
 

@@ -141,7 +141,7 @@ def read(
 
     BadOrder where what stands under "more options" can't be read.
     """
-    answers = dict(_answers(data.get("components") or []))
+    answers = dict(answers_in(data))
     attachments = (data.get("resolved") or {}).get("attachments") or {}
     options: list[Option] = []
     for key, answer in answers.items():
@@ -162,10 +162,11 @@ def read(
     return (*options, *stay, *((e.alias, kept[e.name]) for e in too_long if e.name not in given))
 
 
-def _answers(components: Json) -> list[tuple[str, Json]]:
+def answers_in(data: Mapping[str, Json]) -> list[tuple[str, Json]]:
     """Each field's id with its text, or with the ids of what was uploaded."""
     inner: list[Mapping[str, Json]] = [
-        one.get("component") or next(iter(one.get("components") or []), {}) for one in components
+        one.get("component") or next(iter(one.get("components") or []), {})
+        for one in data.get("components") or []
     ]
     return [
         (one["custom_id"], one["values"] if "values" in one else one.get("value") or "")
@@ -182,7 +183,5 @@ def files_in(value: Json) -> list[FileRef]:
 
 def written(data: Mapping[str, Json]) -> str:
     """What somebody wrote into a form, so that it isn't lost where the form is."""
-    texts = [
-        (key, answer) for key, answer in _answers(data.get("components") or []) if isinstance(answer, str)
-    ]
+    texts = [(key, answer) for key, answer in answers_in(data) if isinstance(answer, str)]
     return " ".join(answer if key == MORE else f"{key}:{answer}" for key, answer in texts if answer.strip())

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import discord
 import structlog
@@ -46,11 +46,24 @@ brings its own."""
 
 Handle = Callable[["discord.Interaction[Any]"], Awaitable[None]]
 
+
+class Moved(Protocol):
+    """Told when the bot is taken into a server (by its id), or removed from it."""
+
+    async def __call__(self, server: str, *, is_there: bool) -> None: ...
+
+
+async def _unmoved(server: str, *, is_there: bool) -> None:
+    """For who doesn't care."""
+
+
 log = structlog.get_logger(__name__)
 
 
 class Listener(discord.AutoShardedClient):
     """One life of the client. It keeps nothing that interactions don't need."""
+
+    moved: Moved = staticmethod(_unmoved)
 
     def __init__(self, handle: Handle, shard_ids: Sequence[int], shard_count: int | None) -> None:
         shards: dict[str, Any] = {"shard_ids": list(shard_ids)} if shard_ids else {}
@@ -66,6 +79,13 @@ class Listener(discord.AutoShardedClient):
         self._handle_interaction = handle
         for event in OF_THREADS:
             del self._connection.parsers[event]
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self.moved(str(guild.id), is_there=True)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Removed for good; of an outage discord.py tells by another event."""
+        await self.moved(str(guild.id), is_there=False)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         await self._handle_interaction(interaction)
@@ -84,7 +104,12 @@ class Listener(discord.AutoShardedClient):
 
 
 async def keep_listening(
-    settings: DiscordSettings, rest: Rest, handle: Handle, *, make: type[Listener] = Listener
+    settings: DiscordSettings,
+    rest: Rest,
+    handle: Handle,
+    *,
+    make: type[Listener] = Listener,
+    moved: Moved = _unmoved,
 ) -> None:
     """Until cancelled: discord.py's client dies of a malformed event or a failed first connection.
 
@@ -94,18 +119,22 @@ async def keep_listening(
     pause = FIRST_PAUSE
     while True:
         began = time.monotonic()
-        at_least = await _one_life(settings, rest, handle, make)
+        at_least = await _one_life(settings, rest, handle, make, moved)
         if time.monotonic() - began > STEADY:
             pause = FIRST_PAUSE
         await asyncio.sleep(max(pause, at_least))
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _one_life(settings: DiscordSettings, rest: Rest, handle: Handle, make: type[Listener]) -> float:
+async def _one_life(
+    settings: DiscordSettings, rest: Rest, handle: Handle, make: type[Listener], moved: Moved
+) -> float:
     """One life of the client; how many seconds there must be at least before the next."""
     try:
         await _wait_for_budget(rest, settings.shard_count or 1)
-        await _live(make(handle, settings.shard_ids, settings.shard_count), settings)
+        client = make(handle, settings.shard_ids, settings.shard_count)
+        client.moved = moved
+        await _live(client, settings)
         log.warning("Discord has ended the connection", action="discord_ended")
     except (discord.LoginFailure, discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
         refused = not isinstance(error, discord.ConnectionClosed) or error.code in FINAL

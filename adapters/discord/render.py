@@ -15,8 +15,8 @@ from adapters.discord.customs import Custom, Verb
 from adapters.discord.places import Spot
 from adapters.discord.schema import Payload
 from bot.catalogue import Catalogue, Kind, Model
-from bot.errors import BadOrder
-from bot.jobs import JobId, Json, State
+from bot.errors import BadOrder, Confirm
+from bot.jobs import JobId, Json, Place, State
 from bot.ports import (
     Cancelled,
     Card,
@@ -26,6 +26,7 @@ from bot.ports import (
     MediaFile,
     Notice,
     Ready,
+    Telling,
     Unknown,
     Waiting,
     Working,
@@ -117,13 +118,13 @@ def _card_buttons(about: Card, notice: Notice, link: str | None) -> list[Payload
     language = about.actor.language
     match notice:
         case Waiting() | Working():
-            return [_button(Custom(Verb.CANCEL, about.job), "button.cancel", language, RED)]
+            return [button(Custom(Verb.CANCEL, about.job), "button.cancel", language, RED)]
         case Ready():
             label = words.say("button.open", {}, language)
             return [{"type": BUTTON, "style": LINK, "label": label, "url": link}] if link else []
         case Failed() | Cancelled() | Unknown():
             verbs = (Verb.AGAIN, Verb.EDIT, Verb.REMOVE)
-            return [_button(Custom(verb, about.job), f"button.{verb}", language) for verb in verbs]
+            return [button(Custom(verb, about.job), f"button.{verb}", language) for verb in verbs]
         case _:
             assert_never(notice)
 
@@ -173,8 +174,8 @@ def _figures(about: Card, ready: Ready, catalogue: Catalogue) -> str:
 
 def _result_buttons(about: Card) -> list[Payload]:
     seeded = (Verb.RESEED,) if about.seed is not None else ()
-    verbs = (Verb.AGAIN, *seeded, Verb.EDIT, Verb.REMOVE)
-    return [_button(Custom(verb, about.job), f"button.{verb}", about.actor.language) for verb in verbs]
+    verbs = (Verb.AGAIN, *seeded, Verb.EDIT, Verb.REMOVE, Verb.REPORT)
+    return [button(Custom(verb, about.job), f"button.{verb}", about.actor.language) for verb in verbs]
 
 
 def _steps(about: Card, ready: Ready, catalogue: Catalogue) -> list[Payload]:
@@ -183,7 +184,7 @@ def _steps(about: Card, ready: Ready, catalogue: Catalogue) -> list[Payload]:
         moves = file.media.kind == Kind.IMAGE and file.media.duration is not None
         if not moves and (models := catalogue.next_steps(Kind(file.media.kind))):
             return [
-                _button(
+                button(
                     Custom(Verb.STEP, about.job, model.command, number),
                     f"step.{model.command}",
                     about.actor.language,
@@ -213,7 +214,7 @@ def _job(look: Look, language: str, room: int) -> Payload:
     line = _job_line(look, language)
     standing = words.clean(_standing(look.notice, language), max(1, room - len(line) - len("\n-# ")))
     text = _text(f"{line}\n-# {standing}")
-    button = _job_button(look, language)
+    button = _jobbutton(look, language)
     return {"type": SECTION, "components": [text], "accessory": button} if button else text
 
 
@@ -226,12 +227,12 @@ def _job_line(look: Look, language: str) -> str:
     )
 
 
-def _job_button(look: Look, language: str) -> Payload | None:
+def _jobbutton(look: Look, language: str) -> Payload | None:
     if isinstance(look.notice, Waiting | Working):
-        return _button(Custom(Verb.CANCEL, look.job.id), "button.cancel", language, RED)
+        return button(Custom(Verb.CANCEL, look.job.id), "button.cancel", language, RED)
     if look.job.state is State.UNDELIVERED:
-        return _button(Custom(Verb.POST, look.job.id), "button.post", language)
-    return _button(Custom(Verb.AGAIN, look.job.id), "button.again", language)
+        return button(Custom(Verb.POST, look.job.id), "button.post", language)
+    return button(Custom(Verb.AGAIN, look.job.id), "button.again", language)
 
 
 def link_of(look: Look) -> str | None:
@@ -311,9 +312,47 @@ def choose(models: Sequence[Model], source: str, language: str) -> Payload:
     }
 
 
-def whisper(text: str) -> Payload:
-    """Words that one person sees."""
-    return {**_message(_text(text)), "flags": V2 | EPHEMERAL}
+def whisper(text: str, *buttons: Payload) -> Payload:
+    """Words that one person sees, and what they can do about it."""
+    return {**_message(_text(text), *_row(buttons)), "flags": V2 | EPHEMERAL}
+
+
+def ask(error: Confirm, language: str) -> Payload:
+    """Whether somebody agrees to what a job may cost."""
+    go = Custom(Verb.GO, JobId(error.token))
+    return whisper(words.question(error, language), button(go, "confirm.yes", language))
+
+
+def telling(about: Telling, language: str) -> Payload:
+    """News for those who look after a server; of a report, with what they can do."""
+    parts = [_text(words.say(f"telling.{about.code}", about.facts, language))]
+    if about.code == "report":
+        facts = about.facts
+        owner = str(facts.get("owner_id", ""))
+        link = _link_to(facts)
+        buttons = [
+            button(Custom(Verb.ADMIN, JobId(facts["job"]), "remove"), "button.remove", language, RED),
+            button(Custom(Verb.ADMIN, JobId(owner), "block"), "web_admin.block_who", language),
+            *(
+                [{"type": BUTTON, "style": LINK, "label": _label("button.open", language), "url": link}]
+                if link
+                else []
+            ),
+        ]
+        parts += _row(buttons)
+    return _message(_container("bad" if about.code != "budget_80" else "wait", parts))
+
+
+def _link_to(facts: Mapping[str, Json]) -> str | None:
+    posted = facts.get("posted") or {}
+    message = posted.get("result") or posted.get("card")
+    if message is None:
+        return None
+    return Spot.read(Place(facts["place"])).link(int(message), posted.get("in"))
+
+
+def _label(code: str, language: str) -> str:
+    return words.clean(words.say(code, {}, language), 80)
 
 
 # -- parts
@@ -368,7 +407,7 @@ def _unfenced(text: str) -> str:
     return re.sub("`{3,}", lambda run: "\u200b".join(run[0]), text.replace("\r", ""))
 
 
-def _button(custom: Custom, code: str, language: str, style: int = PLAIN) -> Payload:
+def button(custom: Custom, code: str, language: str, style: int = PLAIN) -> Payload:
     return {
         "type": BUTTON,
         "style": style,

@@ -132,6 +132,9 @@ class Rest:
             (await self._request(Route("POST", f"/users/{PRIVATE}/channels"), {"recipient_id": user}))["id"]
         )
 
+    async def guild(self, server: str) -> Json:
+        return await self._request(Route("GET", "/guilds/{guild_id}", guild_id=server))
+
     # -- the application
 
     async def identifies_left(self) -> tuple[int, float]:

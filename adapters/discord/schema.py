@@ -19,7 +19,9 @@ LOCALES: Mapping[str, str] = {"zh-CN": "zh"}
 """Discord's locales that there are words in, besides English, and the language of the words."""
 
 CHAT, MESSAGE = 1, 3
-TEXT, INTEGER, BOOLEAN, ATTACHMENT, NUMBER = 3, 4, 5, 11, 10
+SUBCOMMAND, TEXT, INTEGER, BOOLEAN, PERSON, CHANNEL, ROLE, NUMBER, ATTACHMENT = 1, 3, 4, 5, 6, 7, 8, 10, 11
+MANAGE_SERVER = str(1 << 5)
+"""Discord's permission by which a server's members see /settings, until it says otherwise itself."""
 IN_SERVERS, WITH_THE_BOT = 0, 1
 
 MOST_OPTIONS = 25
@@ -34,6 +36,7 @@ MORE = "more"
 """The option that opens a form with the rest, where a model has more inputs than a command has options."""
 
 RUN, JOBS, USAGE, HELP = "run", "jobs", "usage", "help"
+SETTINGS, MY_DATA, FORGET_ME = "settings", "my-data", "forget-me"
 MENUS: Mapping[str, str] = {"video": "video", "edit": "edit", "cutout": "cutout", "use": ""}
 """The code of a message menu's words -> the command it runs; none where it is to be chosen."""
 
@@ -92,8 +95,58 @@ def commands(catalogue: Catalogue, *, adults_apart: bool = False) -> list[Payloa
             _texts("command.help"),
             [_completed(_option("command", TEXT, _texts("command.help_command")))],
         ),
+        settings_command(),
+        _chat(MY_DATA, _texts("command.my_data"), []),
+        _chat(FORGET_ME, _texts("command.forget_me"), []),
         *(_menu(code) for code in MENUS),
     ]
+
+
+def settings_command() -> Payload:
+    """/settings, for those who look after a server."""
+    key = _completed(_option("key", TEXT, _texts("discord_admin.key"), required=True))
+    value = _completed(_option("value", TEXT, _texts("discord_admin.value"), max_length=LONGEST_TEXT))
+    where = (
+        _option("channel", CHANNEL, _texts("discord_admin.channel")),
+        _option("role", ROLE, _texts("discord_admin.role")),
+    )
+    person = _option("person", PERSON, _texts("discord_admin.person"), required=True)
+    terms = (
+        _option("until", TEXT, _texts("discord_admin.until"), max_length=30),
+        _option("reason", TEXT, _texts("discord_admin.reason"), max_length=500),
+    )
+    provider = _completed(_option("provider", TEXT, _texts("discord_admin.provider"), required=True))
+    parts: Sequence[tuple[str, Sequence[Payload]]] = (
+        ("show", where),
+        ("set", (key, value, *where)),
+        ("unset", (key, *where)),
+        ("people", ()),
+        ("block", (person, *terms)),
+        ("unblock", (person,)),
+        ("trust", (person, *terms)),
+        ("jobs", (_option("person", PERSON, _texts("discord_admin.person")),)),
+        ("audit", ()),
+        ("money", ()),
+        ("keys", ()),
+        ("key", (provider,)),
+        ("drop-key", (provider,)),
+        ("export", ()),
+        ("import", (_option("file", ATTACHMENT, _texts("discord_admin.file"), required=True),)),
+    )
+    options = [
+        {
+            "type": SUBCOMMAND,
+            "name": name,
+            **_described("description", _texts(f"discord_admin.do_{name.replace('-', '_')}"), DESCRIPTION),
+            "options": list(options),
+        }
+        for name, options in parts
+    ]
+    return {
+        **_chat(SETTINGS, _texts("command.settings"), options),
+        "contexts": [IN_SERVERS],
+        "default_member_permissions": MANAGE_SERVER,
+    }
 
 
 def _of_model(model: Model, *, nsfw: bool) -> Payload:
