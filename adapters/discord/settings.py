@@ -437,9 +437,11 @@ class SettingsCommands:
         await self._answers.edit(interaction, await self._made(interaction, make))
 
     async def _update(self, interaction: Interaction, make: Answer) -> None:
-        """The message that the button stands on becomes another."""
+        """The message that the button stands on becomes another; where others see it, it stays as it is."""
+        if interaction.message is None or not interaction.message.flags.ephemeral:
+            return await self._privately(interaction, make)
         await self._answers.acknowledge(interaction, answers.UPDATE_LATER)
-        await self._answers.edit(interaction, await self._made(interaction, make))
+        return await self._answers.edit(interaction, await self._made(interaction, make))
 
     async def _open(self, interaction: Interaction, make: Answer) -> None:
         async with asyncio.timeout(DEADLINE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias
 
 from aiohttp import web
@@ -43,12 +43,12 @@ class Guard:
         workshop: Workshop,
         voice: Voice,
         *,
-        token: str,
+        tokens: Iterable[str],
         budgets: Mapping[str, Budget],
     ) -> None:
         self._workshop = workshop
         self._voice = voice
-        self._token = token.encode()
+        self._tokens = [token.encode() for token in tokens]
         self._budgets = budgets
         self.last_request = 0.0
 
@@ -102,7 +102,8 @@ class Guard:
     def _has_token(self, header: str) -> bool:
         scheme, _, token = header.partition(" ")
         sent = token.strip().encode("utf-8", "surrogateescape")
-        return scheme.lower() in ("bearer", "token") and hmac.compare_digest(sent, self._token)
+        fits = [hmac.compare_digest(sent, known) for known in self._tokens]
+        return scheme.lower() in ("bearer", "token") and any(fits)
 
     # -- what goes wrong
 

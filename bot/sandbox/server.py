@@ -42,6 +42,7 @@ class Sandbox:
         make: Make,
         *,
         token: str = "sandbox",  # noqa: S107  opens a server that draws pictures
+        more_tokens: Iterable[str] = (),
         kind: Literal["replicate", "gateway"] = "replicate",
         boot_seconds: float = 0.0,
         workers: int = 2,
@@ -76,7 +77,7 @@ class Sandbox:
             "create": Budget(creates_per_minute, "creating predictions", now),
             "other": Budget(others_per_minute, "all other endpoints", now),
         }
-        self._guard = Guard(self.workshop, self._api, token=token, budgets=budgets)
+        self._guard = Guard(self.workshop, self._api, tokens=(token, *more_tokens), budgets=budgets)
 
     @property
     def prefix(self) -> str:

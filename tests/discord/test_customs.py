@@ -51,6 +51,7 @@ def test_they_look_the_same_for_ever() -> None:
     assert str(Custom(Verb.USE)) == "tr:use"
     assert {verb.value for verb in Verb} == {
         "cancel", "again", "reseed", "edit", "remove", "post", "step", "use", "form",
+        "go", "report", "forget", "admin",
     }  # fmt: skip
 
 

@@ -140,9 +140,9 @@ async def test_an_order_that_was_written_although_that_failed_is_one_job_and_nob
     async with stage(tmp_path) as on:
         accept = on.studio.store.accept
 
-        async def lost(*given: Any) -> Any:
+        async def lost(*given: Any, **more: Any) -> Any:
             monkeypatch.setattr(on.studio.store, "accept", accept)
-            await accept(*given)
+            await accept(*given, **more)
             await _locked()
 
         monkeypatch.setattr(on.studio.store, "accept", lost)

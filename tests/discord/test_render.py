@@ -329,8 +329,8 @@ def test_buttons_fit_how_it_stands() -> None:
     (opening,) = buttons(render.card(about, NOTICES["a film"], CATALOGUE, link=LINK))
     assert (opening["style"], opening["url"]) == (render.LINK, LINK)
     under = verbs(shown(about, NOTICES["a picture"]).body)
-    assert under[:4] == [Verb.AGAIN, Verb.RESEED, Verb.EDIT, Verb.REMOVE]
-    assert set(under[4:]) == {Verb.STEP}
+    assert under[:5] == [Verb.AGAIN, Verb.RESEED, Verb.EDIT, Verb.REMOVE, Verb.REPORT]
+    assert set(under[5:]) == {Verb.STEP}
     assert Verb.RESEED not in verbs(shown(replace(about, seed=None), NOTICES["a picture"]).body)
 
 

@@ -71,7 +71,10 @@ def test_there_are_as_many_as_may_be_and_each_name_once() -> None:
     assert len(chats) + len(menus) == len(EVERY)
     assert len(chats) == len(set(chats)) <= 100
     assert len(menus) == len(set(menus)) <= 5, "discord.py takes five a type, though it isn't asked here"
-    assert set(chats) == {*CATALOGUE.commands(), "run", "jobs", "usage", "help"}
+    assert set(chats) == {
+        *CATALOGUE.commands(),
+        *("run", "jobs", "usage", "help", "settings", "my-data", "forget-me"),
+    }
 
 
 @pytest.mark.parametrize("command", EVERY, ids=IDS)
@@ -96,11 +99,12 @@ def test_a_command_holds_no_more_than_8000_characters(command: Payload) -> None:
 
 @pytest.mark.parametrize("command", EVERY, ids=IDS)
 def test_options_are_few_distinct_and_the_required_come_first(command: Payload) -> None:
-    options = command.get("options", [])
-    assert len(options) <= 25
-    assert len({one["name"] for one in options}) == len(options)
-    needed = [one["required"] for one in options]
-    assert needed == sorted(needed, reverse=True)
+    inner = (one.get("options", []) for one in command.get("options", []))
+    for options in (command.get("options", []), *inner):
+        assert len(options) <= 25
+        assert len({one["name"] for one in options}) == len(options)
+        needed = [one.get("required", False) for one in options]
+        assert needed == sorted(needed, reverse=True)
 
 
 @pytest.mark.parametrize("command", EVERY, ids=IDS)
@@ -124,7 +128,7 @@ def test_choices_and_bounds_fit_their_options(command: Payload) -> None:
 
 @pytest.mark.parametrize("command", EVERY, ids=IDS)
 def test_they_are_for_servers_and_for_talks_with_the_bot_alone(command: Payload) -> None:
-    assert command["contexts"] == [0, 1]
+    assert command["contexts"] == ([0] if command["name"] == "settings" else [0, 1])
     assert command["integration_types"] == [0], "only where the bot is a member can it post"
     assert command["nsfw"] is False
 
@@ -309,7 +313,7 @@ def test_what_discord_adds_or_leaves_out_doesnt_count() -> None:
             "application_id": "3",
             "default_member_permissions": None,
             "dm_permission": True,
-            "contexts": [1, 0],
+            "contexts": [*reversed(one["contexts"])],
         }
         for one in EVERY
     ]

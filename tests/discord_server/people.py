@@ -21,6 +21,7 @@ from tests.discord_server.components import (
     LABEL,
     RADIO,
     ROW,
+    SELECTS,
     STRING_SELECT,
     TEXT_INPUT,
     walk,
@@ -340,13 +341,17 @@ class Person:
         times: int = 1,
         wait: bool = True,
     ) -> Reply:
-        """Choose in a select menu of strings."""
+        """Choose in a select menu: strings among its options, or ids of what the server has."""
         self._must_see_message(message)
         chosen = list(values)
         for component in walk(message.components):
-            if component.get("custom_id") == custom_id and component["type"] == STRING_SELECT:
-                self._check_chosen(_field(component, custom_id), chosen)
-                data = {"custom_id": custom_id, "component_type": 3, "values": chosen}
+            if component.get("custom_id") == custom_id and component["type"] in SELECTS:
+                field = _field(component, custom_id)
+                if component["type"] == STRING_SELECT:
+                    self._check_chosen(field, chosen)
+                else:
+                    self._check_count(field, len(chosen))
+                data = {"custom_id": custom_id, "component_type": component["type"], "values": chosen}
                 return await self._use(message, data, locale, times=times, wait=wait)
         raise ClientRefused(f"no select {custom_id!r}")
 
