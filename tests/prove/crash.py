@@ -216,7 +216,16 @@ class Ledger:
             outcomes.update(one["outcomes"])
             for name, count in one["at_points"].items():
                 points[name.partition(" #")[0]] += count
-        numbers = ("kills", "at_random", "told_to_stop", "jobs", "predictions", "not_taken", "seconds")
+        numbers = (
+            "kills",
+            "at_random",
+            "told_to_stop",
+            "jobs",
+            "predictions",
+            "not_taken",
+            "spent",
+            "seconds",
+        )
         faults = ("lost", "paid_twice", "posted_twice", "wrong", "ended_by_itself")
         return {
             "rounds": len(self.rounds),
@@ -283,6 +292,7 @@ def summary(total: dict[str, Any]) -> str:
         ("jobs", "jobs accepted"),
         ("predictions", "predictions made"),
         ("not_taken", "cards that say that nothing was taken"),
+        ("spent", "micro-dollars held in the end"),
         ("lost", "LOST"),
         ("paid_twice", "PAID TWICE"),
         ("posted_twice", "POSTED TWICE"),

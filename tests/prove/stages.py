@@ -433,8 +433,19 @@ private_hosts = ["{private}"]
 [log]
 level = "{level}"
 [providers.box]
-kind = "sandbox"
+kind = "replicate"
 base_url = "{box}"
+token = "sandbox"
+[prices.imagine]
+per_run = 0.001
+per_second = 0.01
+seconds = 60
+[defaults]
+timezone = "Europe/Zurich"
+budget.server.day = 900000
+budget.person.month = 900000
+budget.channel.month = 900000
+limit.server.per_month = 1000000
 """
         + "".join(stage.config() for stage in stages)
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.jobs import Job, Outcome, State, platform_of
 from bot.store import Store
+from bot.store.ledger import Status
 from bot.store.tables import job_of
 from tests.prove.box import picture
 from tests.prove.people import People
@@ -32,6 +33,8 @@ class Verdict:
     paid_twice: list[str] = field(default_factory=list)
     posted_twice: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    spent: int = 0
+    """Micro-dollars that all servers together hold."""
 
     @property
     def good(self) -> bool:
@@ -44,6 +47,7 @@ class Verdict:
             "platforms": dict(self.platforms),
             "predictions": self.predictions,
             "not_taken": self.not_taken,
+            "spent": self.spent,
             "lost": self.lost,
             "paid_twice": self.paid_twice,
             "posted_twice": self.posted_twice,
@@ -56,6 +60,8 @@ async def judge(world: World, people: People, *, one_of_a_kind: bool = True) -> 
     verdict = Verdict()
     async with await Store.open(f"sqlite:///{world.database}") as store:
         jobs = await _all_jobs(store)
+        verdict.wrong += await store.ledger.check()
+        verdict.spent = await _judge_spent(verdict, store, jobs)
         standing = {stage.name: await stage.standing(store) for stage in world.stages}
     predictions = await world.box.asked()
     _judge_asked(verdict, jobs, people.asked, [one for some in standing.values() for one in some])
@@ -73,6 +79,24 @@ async def _all_jobs(store: Store) -> list[Job]:
     from bot.store.tables import jobs
 
     return [job_of(row) for row in await store._database.read(select(jobs))]
+
+
+async def _judge_spent(verdict: Verdict, store: Store, jobs: Sequence[Job]) -> int:
+    """Every job has its charge, that holds what its end says; and the sums are those of the charges."""
+    spent = 0
+    for job in jobs:
+        charge = await store.ledger.charge(job.id)
+        if charge is None:
+            verdict.wrong.append(f"{job.id} has no charge")
+            continue
+        spent += charge.server_held
+        if charge.status == Status.HELD:
+            verdict.wrong.append(f"{job.id} has ended, and still holds what was reserved")
+        if job.outcome is not Outcome.READY and charge.person_held:
+            verdict.wrong.append(f"{job.id} has ended {job.outcome}, and its person still pays for it")
+        if job.outcome is Outcome.READY and (charge.status != Status.SETTLED or not charge.server_held):
+            verdict.wrong.append(f"{job.id} has a result that cost nothing")
+    return spent
 
 
 def _judge_asked(
