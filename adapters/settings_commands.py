@@ -92,7 +92,9 @@ def show(
             )
         elif key is not None and found:
             one = found[0]
-            _print(f"{one.text or words.setting_value(None)}\n{words.origin(one.origin)}\n{words.setting(key)}")
+            _print(
+                f"{one.text or words.setting_value(None)}\n{words.origin(one.origin)}\n{words.setting(key)}"
+            )
         elif found:
             _print_table(
                 ("setting", "value", "from"),

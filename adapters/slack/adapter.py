@@ -10,8 +10,8 @@ from typing import Self
 import structlog
 from aiohttp import web
 
-from adapters.slack import http
-from adapters.slack.calls import Calls, Declined
+from adapters.slack import http, settings_views
+from adapters.slack.calls import Calls, Declined, refused_place
 from adapters.slack.clients import Clients
 from adapters.slack.commands import Commands
 from adapters.slack.delivery import Delivery, Manners
@@ -19,13 +19,14 @@ from adapters.slack.files import PrivateFiles
 from adapters.slack.listeners import Listeners, bolt_app
 from adapters.slack.people import People
 from adapters.slack.places import NAME, Spot
+from adapters.slack.settings import SettingsCommands
 from adapters.slack.sockets import Patience, Sockets
 from adapters.slack.whispers import Whispers
 from bot.catalogue import Catalogue
 from bot.config import SlackSettings
 from bot.errors import Busy, Denied, Gone, LostAnswer
 from bot.jobs import Actor, Place, Posted
-from bot.ports import Core, Post, Save, Waiting, Working
+from bot.ports import Core, Post, Save, Telling, Waiting, Working
 
 GRACE = 5.0
 """Seconds that what people have just done may take when it is told to stop."""
@@ -64,6 +65,7 @@ class Slack:
         self._patience = patience
         self._whispers = Whispers(self._calls)
         self._listeners: Listeners | None = None
+        self._core: Core | None = None
 
     async def __aenter__(self) -> Self:
         await self._clients.__aenter__()
@@ -118,12 +120,52 @@ class Slack:
         own = answer["channel"]["id"]
         return None if own == spot.channel else Spot(spot.team, own, instead_of=spot.channel).place
 
+    async def tell(self, telling: Telling) -> None:
+        """In the channel that the workspace has set for it, else to its primary owner."""
+        try:
+            channel = telling.place or await self._owners_own(telling.server)
+            speaks = await self._core.language(Actor(NAME, "", "", telling.server)) if self._core else None
+            link = await self._link_to(telling)
+            shown = settings_views.telling(telling.code, telling.facts, link, speaks or "en")
+            await self._delivery.tell(telling, channel, shown)
+        except Declined as error:
+            raise refused_place(error) from error
+        except LostAnswer as error:
+            raise Busy(str(error)) from error
+
+    async def _owners_own(self, team: str) -> str:
+        owner = await self._people.owner(team)
+        if owner is None:
+            raise Gone(f"nobody is known who looks after {team}")
+        answer = await self._calls.call(team, "conversations.open", users=owner)
+        return str(answer["channel"]["id"])
+
+    async def _link_to(self, telling: Telling) -> str | None:
+        """Where the result stands that the news are about."""
+        posted, place = telling.facts.get("posted") or {}, telling.facts.get("place")
+        if not place or not posted.get("ts"):
+            return None
+        spot = Spot.read(Place(place))
+        try:
+            found = await self._calls.call(
+                spot.team, "chat.getPermalink", channel=spot.channel, message_ts=posted["ts"]
+            )
+        except Declined:
+            return None
+        return str(found["permalink"])
+
     # -- listening
 
     def _listening(self, core: Core) -> Listeners:
         """One for all ways in: what comes twice by different ways is done once."""
         if self._listeners is None:
             files = PrivateFiles(self._calls)
-            commands = Commands(core, self._calls, self._people, files, self._delivery, self._whispers)
-            self._listeners = Listeners(commands, self._people, self._clients)
+            settings = SettingsCommands(
+                core, self._calls, self._people, self._delivery, self._whispers, self._now
+            )
+            commands = Commands(
+                core, self._calls, self._people, files, self._delivery, self._whispers, settings
+            )
+            self._listeners = Listeners(core, commands, settings, self._people, self._clients)
+            self._core = core
         return self._listeners

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adapters import words
-from adapters.slack import forms, render
+from adapters.slack import forms, render, settings_views
 from adapters.slack.calls import Calls, Declined
 from adapters.slack.delivery import Delivery
 from adapters.slack.files import PrivateFiles
@@ -17,11 +17,12 @@ from adapters.slack.forms import Attachment, Filled, Form
 from adapters.slack.manifest import COMMAND, USE, USES
 from adapters.slack.people import People
 from adapters.slack.places import Spot
+from adapters.slack.settings import SettingsCommands
 from adapters.slack.whispers import Origin, Whispers
 from bot import grammar
 from bot.catalogue import Catalogue, Kind, Model, check
-from bot.errors import BadMedia, BadOrder, ForPerson, LostAnswer, Problem, Refused, TryLater
-from bot.jobs import FileRef, Job, JobId, Json, Option, Order, Place
+from bot.errors import BadMedia, BadOrder, Confirm, ForPerson, LostAnswer, Problem, Refused, TryLater
+from bot.jobs import Actor, FileRef, Job, JobId, Json, Option, Order, Place
 from bot.ports import Core, Failed, Look
 
 DRAFT = 1900
@@ -74,7 +75,9 @@ class Commands:
         files: PrivateFiles,
         delivery: Delivery,
         whispers: Whispers,
+        settings: SettingsCommands,
     ) -> None:
+        self._settings = settings
         self._core = core
         self._calls = calls
         self._people = people
@@ -103,10 +106,15 @@ class Commands:
             case "jobs":
                 await self._jobs(origin)
             case "usage":
-                limits = await self._core.usage(origin.actor)
+                channel = origin.spot.channel if origin.spot else ""
+                limits = await self._core.usage(await self._actor(origin), channel)
                 await self._whispers.show(origin, _message(render.usage(limits, origin.language)))
             case "settings":
-                await self._whispers.say(origin, words.say("slack.settings", {}, origin.language))
+                await self._settings.typed(origin, rest)
+            case "my-data":
+                await self._settings.my_data(origin)
+            case "forget-me":
+                await self._settings.ask_to_forget(origin)
             case "run" if not rest.strip():
                 await self._open(
                     origin, forms.chooser(self._catalogue, origin.language, place=_place(origin))
@@ -168,11 +176,27 @@ class Commands:
 
     async def _order(self, origin: Origin, spot: Spot, model: Model, options: Sequence[Option]) -> Job:
         """Once it returns the job is committed; the engine puts its card there."""
-        actor = await self._people.actor(origin.team, origin.actor.id, origin.actor.name)
-        order = Order(actor, spot.place, model.command, tuple(options), origin.key)
+        actor, spot = await self._here_for(origin, spot)
+        order = Order(actor, spot.place, model.command, tuple(options), origin.key, channel=_channel(spot))
         submitted = await self._core.submit(order)
         self._whispers.remember(submitted.job.id, origin)
         return submitted.job
+
+    async def _actor(self, origin: Origin) -> Actor:
+        return await self._people.actor(origin.team, origin.actor.id, origin.actor.name)
+
+    async def _here_for(self, origin: Origin, spot: Spot) -> tuple[Actor, Spot]:
+        """Who asks, and where it goes, in the language and the manner that the workspace wants there."""
+        actor = await self._actor(origin)
+        if await self._core.results(actor, _channel(spot)) == "channel" and not spot.thread:
+            spot = replace(spot, manner="channel")
+        language = await self._core.language(actor)
+        return replace(actor, language=language or actor.language), spot
+
+    async def go(self, origin: Origin, token: str) -> None:
+        """Somebody agrees to what their job may cost."""
+        submitted = await self._core.confirm(token, await self._actor(origin))
+        self._whispers.remember(submitted.job.id, origin)
 
     # -- mentions and messages to us
 
@@ -181,7 +205,8 @@ class Commands:
         attached = tuple(_attachment(file) for file in files)
         line = await self._without_mention(origin.team, text)
         word = line.split(maxsplit=1)[0].lower() if line.split() else ""
-        if word in ("", "help", "jobs", "usage", "settings") and not attached:
+        own = ("", "help", "jobs", "usage", "settings", "my-data", "forget-me")
+        if word in own and not attached:
             await self._own(origin, line)
         else:
             await self._typed(origin, line, attached)
@@ -220,6 +245,9 @@ class Commands:
     def answer_form(self, origin: Origin, view: Json) -> Answer:
         """What a submitted form is answered with: mistakes at their fields, or that it is being taken in."""
         language = origin.language
+        if view["callback_id"] == settings_views.ADMIN:
+            taking = self._settings.taking(language)
+            return Answer(_update(taking), lambda: self._settings.submitted(origin, view))
         if view["callback_id"] != forms.FORM:
             return Answer({})
         try:
@@ -262,6 +290,9 @@ class Commands:
             await self._order(origin, spot, filled.form.model, filled.options)
         except BadOrder as error:
             return forms.form(filled.form, language, error.problems), words.refusal(error, language)
+        except Confirm as error:
+            await self.apologise(origin, error)
+            return forms.words_view(words.question(error, language), language), ""
         except (ForPerson, TryLater, LostAnswer) as error:
             sorry = _sorry(error, language)
             return forms.words_view(sorry, language), sorry
@@ -341,8 +372,10 @@ class Commands:
 
     async def _again(self, origin: Origin, job: JobId, *, new_seed: bool) -> None:
         spot = origin.spot or Spot.read((await self._core.look(job, origin.actor)).job.place)
-        actor = await self._people.actor(origin.team, origin.actor.id, origin.actor.name)
-        submitted = await self._core.again(job, actor, spot.place, origin.key, new_seed=new_seed)
+        actor, spot = await self._here_for(origin, spot)
+        submitted = await self._core.again(
+            job, actor, spot.place, origin.key, new_seed=new_seed, channel=_channel(spot)
+        )
         self._whispers.remember(submitted.job.id, origin)
 
     async def _edit(self, origin: Origin, look: Look) -> None:
@@ -383,13 +416,20 @@ class Commands:
 
     async def home(self, origin: Origin) -> None:
         looks = await self._core.jobs(origin.actor, limit=render.LISTED + 1)
-        view = render.home(looks, await self._core.usage(origin.actor), origin.language, self._example)
+        actor = await self._people.admin(origin.team, origin.actor)
+        limits, admin = await self._core.usage(actor), await self._settings.menu(actor)
+        view = render.home(looks, limits, origin.language, self._example, admin)
         await self._calls.call(origin.team, "views.publish", user_id=origin.actor.id, view=view)
 
     # -- what went wrong
 
     async def apologise(self, origin: Origin, error: Exception) -> None:
         """The words of whatever a method above has raised."""
+        if isinstance(error, Confirm):
+            question = words.question(error, origin.language)
+            shown = settings_views.question(question, error.token, origin.language)
+            await self._whispers.show(origin, shown)
+            return
         await self._whispers.say(origin, _sorry(error, origin.language))
 
 
@@ -413,6 +453,11 @@ def _update(view: Json) -> dict[str, Json]:
 
 def _spot(origin: Origin) -> Spot:
     return origin.spot or Spot(origin.team, origin.actor.id)
+
+
+def _channel(spot: Spot) -> str:
+    """The channel whose rules hold; conversations with us alone have none."""
+    return "" if spot.channel.startswith(("D", "U", "W")) else spot.channel
 
 
 def _place(origin: Origin) -> str:

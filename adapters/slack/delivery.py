@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -17,7 +17,7 @@ from adapters.slack.places import Spot
 from bot.catalogue import Catalogue
 from bot.errors import Busy, Denied, LostAnswer, MaybePosted, TooLarge, Undeliverable
 from bot.jobs import JobId, Json, Posted
-from bot.ports import Card, MediaFile, Notice, Post, Ready, Save, Waiting, Working
+from bot.ports import Card, MediaFile, Notice, Post, Ready, Save, Telling, Waiting, Working
 
 SKEW = 90.0
 """Seconds that Slack's clock may differ from ours, and that a post may take to arrive."""
@@ -25,6 +25,9 @@ PAGES = 5
 """Pages of a history that are looked through for a lost message."""
 ROUNDS = 2
 """Times that files which never appeared are taken back and uploaded anew."""
+NEWEST = 50
+"""Messages in which news that may have been told is looked for."""
+
 UPLOAD = aiohttp.ClientTimeout(total=900, sock_connect=10, sock_read=120)
 CHANNELS = 1000
 """Channels whose last post is remembered."""
@@ -331,8 +334,52 @@ class Delivery:
             raise Busy(f"upload: {status}")
         return str(slot["file_id"])
 
+    async def hand_over(self, team: str, user: str, name: str, content: bytes) -> None:
+        """A file to one person alone, in their conversation with us."""
+        slot = await self._calls.call(team, "files.getUploadURLExternal", filename=name, length=len(content))
+        headers = {"Content-Type": "application/octet-stream"}
+        try:
+            async with self._calls.clients.session.post(
+                slot["upload_url"], data=content, headers=headers, timeout=UPLOAD
+            ) as answer:
+                status = answer.status
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise Busy(f"upload: {type(error).__name__}") from error
+        if status != 200:
+            raise Busy(f"upload: {status}")
+        own = await self._calls.call(team, "conversations.open", users=user)
+        await self._calls.call(
+            team,
+            "files.completeUploadExternal",
+            files=[{"id": slot["file_id"], "title": name}],
+            channel_id=own["channel"]["id"],
+        )
+
+    async def tell(self, telling: Telling, channel: str, shown: Mapping[str, Json]) -> None:
+        """News in a channel, once: what an earlier try has posted is found by its key."""
+        spot = Spot(telling.server, channel)
+        if await self._told(spot, telling.key):
+            return
+        metadata = {"event_type": render.NEWS, "event_payload": {"key": telling.key}}
+        await self._in_channel(spot, "chat.postMessage", channel=channel, metadata=metadata, **shown)
+
+    async def _told(self, spot: Spot, key: str) -> bool:
+        """Whether it stands among the newest messages there; where nobody may look, it is not believed."""
+        try:
+            answer = await self._calls.call(
+                spot.team,
+                "conversations.history",
+                channel=spot.channel,
+                limit=NEWEST,
+                include_all_metadata=True,
+            )
+        except Declined:
+            return False
+        found = (message.get("metadata") or {} for message in answer.get("messages") or [])
+        return any((one.get("event_payload") or {}).get("key") == key for one in found)
+
     async def _share(self, spot: Spot, card: Card, ready: Ready, standing: Standing) -> None:
-        thread = spot.thread or standing["ts"]
+        thread = spot.thread or (None if spot.manner == "channel" else standing["ts"])
         await standing.note(sharing=self._now())
         try:
             await self._in_channel(

@@ -18,9 +18,11 @@ from adapters.slack.clients import Clients
 from adapters.slack.commands import Commands
 from adapters.slack.people import People
 from adapters.slack.places import NAME, Spot
+from adapters.slack.settings import SettingsCommands
 from adapters.slack.whispers import Origin
 from bot.errors import ForPerson, ThreadreelError
 from bot.jobs import JobId, Json
+from bot.ports import Core
 
 SEEN = 10_000
 """Events that are remembered, to do nothing twice that makes no job. Jobs have keys of their own."""
@@ -59,8 +61,17 @@ def bolt_app(client: AsyncWebClient) -> AsyncApp:
 class Listeners:
     """Turns payloads into Origins and calls of Commands; each event once, as far as this process knows."""
 
-    def __init__(self, commands: Commands, people: People, clients: Clients) -> None:
+    def __init__(
+        self,
+        core: Core,
+        commands: Commands,
+        settings: SettingsCommands,
+        people: People,
+        clients: Clients,
+    ) -> None:
+        self._core = core
         self._commands = commands
+        self._settings = settings
         self._people = people
         self._clients = clients
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -155,6 +166,14 @@ class Listeners:
                 await self._commands.mend(origin, value)
             case _ if name.startswith(("job.", "step.")):
                 await self._commands.press(origin, name, JobId(value), below)
+            case "admin.go":
+                await self._commands.go(origin, value)
+            case _ if name.startswith("admin."):
+                action = body["actions"][0]
+                chosen = (action.get("selected_option") or {}).get("value", value)
+                view = body.get("view") or {}
+                await self._settings.press(origin, name.removeprefix("admin."), chosen, view)
+                return
         if (body.get("view") or {}).get("type") == "home":
             await self._commands.home(origin)
 
@@ -190,7 +209,10 @@ class Listeners:
         self._begin(origin, lambda: self._commands.home(origin))
 
     async def _removed(self, body: Json, context: AsyncBoltContext) -> None:
-        await self._clients.removed(context.team_id or body.get("team_id"), context.enterprise_id)
+        team = context.team_id or body.get("team_id")
+        await self._clients.removed(team, context.enterprise_id)
+        if team:
+            await self._core.admin.left(NAME, team)
 
     # -- from payload to work
 

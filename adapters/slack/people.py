@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
 
 from adapters.slack.calls import Calls, Declined
 from adapters.slack.places import NAME
@@ -16,9 +18,13 @@ from bot.jobs import Actor, Json
 KEPT = 3600.0
 """Seconds that a name is taken for current."""
 RIGHTS_KEPT = 60.0
+GROUPS_KEPT = 300.0
 MOST = 10_000
 AT_ONCE = 1.5
 """Seconds that a name may take; without it somebody goes by what the payload calls them."""
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,45 @@ class People:
         self._calls = calls
         self._now = now
         self._people: OrderedDict[tuple[str, str], Person] = OrderedDict()
+        self._groups: dict[str, tuple[float, Mapping[str, frozenset[str]]]] = {}
+        self._told: set[str] = set()
+
+    async def admin(self, team: str, actor: Actor) -> Actor:
+        """The same person, with the rights and the user groups that they have now."""
+        manages = await self.moderates(team, actor.id)
+        return replace(
+            await self.actor(team, actor.id, actor.name),
+            manages=manages,
+            roles=await self.groups(team, actor.id),
+        )
+
+    async def owner(self, team: str) -> str | None:
+        """The primary owner of the workspace; None where Slack names none among its first thousand people."""
+        answer = await self._calls.call(team, "users.list", limit=1000)
+        return next((one["id"] for one in answer.get("members") or [] if one.get("is_primary_owner")), None)
+
+    async def groups(self, team: str, user: str) -> frozenset[str]:
+        """The user groups that somebody is in. None, where we may not ask: said in the log once."""
+        known = self._groups.get(team)
+        if known is None or self._now() - known[0] > GROUPS_KEPT:
+            known = self._groups[team] = (self._now(), await self._ask_for_groups(team))
+        return known[1].get(user, frozenset())
+
+    async def _ask_for_groups(self, team: str) -> Mapping[str, frozenset[str]]:
+        try:
+            answer = await self._calls.call(team, "usergroups.list", include_users=True)
+        except Declined as error:
+            if team not in self._told:
+                log.warning("User groups are not told", action="groups_unknown", team=team, why=error.code)
+                self._told.add(team)
+            return {}
+        except (LostAnswer, TryLater, Undeliverable):
+            return {}
+        members: defaultdict[str, set[str]] = defaultdict(set)
+        for group in answer.get("usergroups") or []:
+            for user in group.get("users") or []:
+                members[user].add(group["id"])
+        return {user: frozenset(groups) for user, groups in members.items()}
 
     def known(self, team: str, user: str, name: str = "") -> Actor:
         """Who it is, from memory or by the name that the payload has."""
@@ -48,6 +93,7 @@ class People:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(AT_ONCE):
                 await self._fresh(team, user, KEPT)
+                return replace(self.known(team, user, name), roles=await self.groups(team, user))
         return self.known(team, user, name)
 
     async def moderates(self, team: str, user: str) -> bool:

@@ -11,6 +11,7 @@ from bot.errors import BadOrder
 from bot.jobs import Json, State
 from bot.ports import Card, Failed, Limit, Look, MediaFile, Notice, Post, Ready, Waiting, Working
 
+NEWS = "threadreel_news"
 EVENT = "threadreel_job"
 """The type of our messages' metadata."""
 
@@ -36,11 +37,11 @@ def card(about: Card, notice: Notice, catalogue: Catalogue, *, instead_of: str =
     said = words.notice(notice, language)
     model = _model(about.model, catalogue)
     blocks = [
-        _section(f"*{escaped(model.title if model else about.model)}*\n{_code(about.text)}"),
+        section(f"*{escaped(model.title if model else about.model)}*\n{_code(about.text)}"),
         *_moved(instead_of, language),
-        _section(_bar(notice) + escaped(said)),
+        section(_bar(notice) + escaped(said)),
         *_previews(notice, language),
-        _context(_asked(about, language)),
+        context(_asked(about, language)),
         *_buttons(about, notice, model, catalogue),
     ]
     return {"text": f"{escaped(words.clean(about.text, FALLBACK))}\n{escaped(said)}", "blocks": blocks}
@@ -102,13 +103,13 @@ def _moved(instead_of: str, language: str) -> list[Json]:
     if not instead_of:
         return []
     moved = escaped(words.say("card.moved", {}, language))
-    return [_section(f"{moved} {escaped(words.say('slack.invite', {}, language))} (<#{instead_of}>)")]
+    return [section(f"{moved} {escaped(words.say('slack.invite', {}, language))} (<#{instead_of}>)")]
 
 
 def _previews(notice: Notice, language: str) -> list[Json]:
     media = notice.media if isinstance(notice, Ready) else ()
     return [
-        _section(escaped(words.say("card.whole", {"link": file.link}, language)))
+        section(escaped(words.say("card.whole", {"link": file.link}, language)))
         for file in media
         if file.link is not None
     ]
@@ -124,17 +125,19 @@ def _asked(about: Card, language: str) -> str:
 def _buttons(about: Card, notice: Notice, model: Model | None, catalogue: Catalogue) -> list[Json]:
     language = about.actor.language
     if isinstance(notice, Waiting | Working):
-        return [_actions([_job_button("cancel", about.job, language)])]
+        return [actions([_job_button("cancel", about.job, language)])]
     if model is None:
         return []
     names = ["again", *(["reseed"] if model.seed_input else []), "edit"]
+    row = [_job_button(name, about.job, language) for name in names]
     if isinstance(notice, Ready):
-        names.append("remove")
-    rows = [_actions([_job_button(name, about.job, language) for name in names])]
+        report = button("admin.report", words.say("button.report", {}, language), about.job)
+        row += [_job_button("remove", about.job, language), report]
+    rows = [actions(row)]
     if isinstance(notice, Ready) and (steps := _steps(notice, catalogue)):
         rows.append(
-            _actions(
-                [_button(f"step.{step.command}", _step_label(step, language), about.job) for step in steps]
+            actions(
+                [button(f"step.{step.command}", _step_label(step, language), about.job) for step in steps]
             )
         )
     return rows
@@ -156,18 +159,18 @@ def _step_label(step: Model, language: str) -> str:
 
 def jobs(looks: Sequence[Look], language: str, example: str) -> list[Json]:
     """Somebody's jobs, newest first, each with what can be done with it."""
-    blocks: list[Json] = [_header(words.say("jobs.title", {}, language))]
+    blocks: list[Json] = [header(words.say("jobs.title", {}, language))]
     if not looks:
-        return [*blocks, _section(escaped(words.say("jobs.none", {"example": example}, language)))]
+        return [*blocks, section(escaped(words.say("jobs.none", {"example": example}, language)))]
     for look in looks[:LISTED]:
         state = words.state(look.notice, language)
         lost = look.job.state is State.UNDELIVERED
         said = words.say(f"undelivered.{look.job.code}", {}, language) if lost else ""
         text = f"*{escaped(state)}* · {escaped(words.clean(look.card.text, FALLBACK))}"
-        blocks.append(_section(f"{text}\n{escaped(said)}" if said else text))
-        blocks.append(_actions([_job_button(name, look.job.id, language) for name in _offers(look)]))
+        blocks.append(section(f"{text}\n{escaped(said)}" if said else text))
+        blocks.append(actions([_job_button(name, look.job.id, language) for name in _offers(look)]))
     if len(looks) > LISTED:
-        blocks.append(_context(escaped(words.say("jobs.newest", {"count": LISTED}, language))))
+        blocks.append(context(escaped(words.say("jobs.newest", {"count": LISTED}, language))))
     return blocks
 
 
@@ -179,7 +182,7 @@ def _offers(look: Look) -> list[str]:
 
 def usage(limits: Iterable[Limit], language: str) -> list[Json]:
     lines = [_used(limit, language) for limit in limits]
-    return [_header(words.say("usage.title", {}, language)), _section("\n".join(map(escaped, lines)))]
+    return [header(words.say("usage.title", {}, language)), section("\n".join(map(escaped, lines)))]
 
 
 def _used(limit: Limit, language: str) -> str:
@@ -189,8 +192,7 @@ def _used(limit: Limit, language: str) -> str:
         "code": limit.code,
         "resets_at": limit.resets_at,
     }
-    known = limit.code in ("limit_waiting", "limit_per_day", "limit_per_day_per_person")
-    return words.say(f"usage.{limit.code if known else 'generic'}", facts, language)
+    return words.say(f"usage.{limit.code}", facts, language)
 
 
 def help_all(catalogue: Catalogue, language: str) -> list[Json]:
@@ -198,10 +200,10 @@ def help_all(catalogue: Catalogue, language: str) -> list[Json]:
     example = next(iter(catalogue)).example
     lines = [f"`/{model.command}` {escaped(model.title)}: {escaped(model.summary)}" for model in catalogue]
     return [
-        _header(words.say("help.title", {}, language)),
+        header(words.say("help.title", {}, language)),
         *_sections(lines),
-        _section(escaped(words.say("help.how", {"example": example}, language))),
-        _context(escaped(words.say("slack.more", {}, language))),
+        section(escaped(words.say("help.how", {"example": example}, language))),
+        context(escaped(words.say("slack.more", {}, language))),
     ]
 
 
@@ -218,19 +220,25 @@ def help_one(model: Model, language: str) -> list[Json]:
             else "option"
         )
         lines.append("• " + escaped(words.say(f"help.{code}", facts, language)))
-    return [_header(f"/{model.command}"), *_sections(lines)]
+    return [header(f"/{model.command}"), *_sections(lines)]
 
 
-def home(looks: Sequence[Look], limits: Iterable[Limit], language: str, example: str) -> Json:
-    """The App Home: somebody's jobs and what they have used."""
-    return {"type": "home", "blocks": [*usage(limits, language), *jobs(looks, language, example)]}
+def home(
+    looks: Sequence[Look],
+    limits: Iterable[Limit],
+    language: str,
+    example: str,
+    admin: Sequence[Json] = (),
+) -> Json:
+    """The App Home: what somebody may look after, their jobs and what they have used."""
+    return {"type": "home", "blocks": [*admin, *usage(limits, language), *jobs(looks, language, example)]}
 
 
 def said(text: str, *, draft: Json = None, language: str = "en") -> dict[str, Json]:
     """A sentence to one person. `draft`: what they typed, to be mended in a form."""
-    blocks = [_section(_fitting(escaped(line), SECTION)) for line in text.split("\n")[:20] if line]
+    blocks = [section(_fitting(escaped(line), SECTION)) for line in text.split("\n")[:20] if line]
     if draft is not None:
-        blocks.append(_actions([_button("draft.edit", words.say("button.edit", {}, language), draft)]))
+        blocks.append(actions([button("draft.edit", words.say("button.edit", {}, language), draft)]))
     return {"text": _fitting(escaped(text), SECTION), "blocks": blocks}
 
 
@@ -244,31 +252,31 @@ def _sections(lines: Sequence[str]) -> list[Json]:
         if len(texts[-1]) + len(line) + 1 > SECTION:
             texts.append("")
         texts[-1] += f"{line}\n"
-    return [_section(text) for text in texts if text.strip()]
+    return [section(text) for text in texts if text.strip()]
 
 
-def _section(text: str) -> Json:
+def section(text: str) -> Json:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text[:3000]}}
 
 
-def _header(text: str) -> Json:
+def header(text: str) -> Json:
     return {"type": "header", "text": plain(text, 150)}
 
 
-def _context(text: str) -> Json:
+def context(text: str) -> Json:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
 
 
-def _actions(elements: list[Json]) -> Json:
+def actions(elements: list[Json]) -> Json:
     return {"type": "actions", "elements": elements}
 
 
 def _job_button(name: str, job: str, language: str) -> Json:
-    button = _button(f"job.{name}", words.say(f"button.{name}", {}, language), job)
-    return {**button, "style": "danger"} if name == "remove" else button
+    made = button(f"job.{name}", words.say(f"button.{name}", {}, language), job)
+    return {**made, "style": "danger"} if name == "remove" else made
 
 
-def _button(action: str, label: str, value: str) -> Json:
+def button(action: str, label: str, value: str) -> Json:
     return {"type": "button", "action_id": action, "text": plain(label, 75), "value": value}
 
 

@@ -138,6 +138,11 @@ def user_info(call: Call) -> JSON:
     return {"user": user.payload(locale=call.flag("include_locale") is True, email=email)}
 
 
+def user_list(call: Call) -> JSON:
+    there = [user for user in call.world.users.values() if call.installation.covers(user.team)]
+    return {"members": [user.payload() for user in there], "response_metadata": {"next_cursor": ""}}
+
+
 def by_email(call: Call) -> JSON:
     wanted = call.needs("email").lower()
     for user in call.world.users.values():
@@ -202,6 +207,7 @@ WORLD = {
     "conversations.history": Method(history, 3, ANY_HISTORY),
     "conversations.replies": Method(replies, 3, ANY_HISTORY),
     "users.info": Method(user_info, 4, ("users:read",)),
+    "users.list": Method(user_list, 2, ("users:read",)),
     "users.lookupByEmail": Method(by_email, 3, ("users:read.email",)),
     "usergroups.list": Method(usergroups, 2, ("usergroups:read",)),
     "team.info": Method(team_info, 3, ("team:read",)),
