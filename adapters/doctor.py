@@ -30,7 +30,7 @@ from bot.jobs import Json
 from bot.media.addresses import is_public
 from bot.providers import Client
 from bot.routes import providers_of
-from bot.store import Backups, migrations
+from bot.store import Backups, ledger_faults, migrations
 
 AT_ONCE = 4
 """Models looked up at the same time, of one provider."""
@@ -127,7 +127,7 @@ def _store(
     findings = list(_folder("[store] folder", database.parent, settings, free_bytes))
     can_be_made = all(finding.level is not Level.BAD for finding in findings)
     if can_be_made or database.exists():
-        findings.append(_database(database, backups))
+        findings += _database(database, backups)
     return [*findings, _backups(backups, settings.store.backups, now=time.time())]
 
 
@@ -142,10 +142,11 @@ def _backups(backups: Backups, keep: int, *, now: float) -> Finding:
     return ok(what) if days < OLD_BACKUP else warn(what, "Look into the log for backup_failed")
 
 
-def _database(path: Path, backups: Backups) -> Finding:
-    """Its version, without touching it: where an upgrade is due it would have to write, and mustn't."""
+def _database(path: Path, backups: Backups) -> Iterator[Finding]:
+    """Its version and sums, without touching it: where an upgrade is due it would have to write, and mustn't."""
     if not path.exists():
-        return ok(f"database: {path} will be made at the first start")
+        yield ok(f"database: {path} will be made at the first start")
+        return
     try:
         with closing(
             sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, check_same_thread=False)
@@ -154,16 +155,28 @@ def _database(path: Path, backups: Backups) -> Finding:
             engine = create_engine("sqlite://", creator=lambda: file, poolclass=StaticPool)
             with engine.connect() as connection:
                 migrations.upgrade(connection)
+                connection.exec_driver_sql("BEGIN")  # one moment, while others write
+                faults = ledger_faults(connection)
     except migrations.NotOurs as error:
-        return bad(f"database: {path} {error}", "")
+        yield bad(f"database: {path} {error}", "")
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
-            return ok(f"database: {path} is of an older version; the next start brings it up to date")
+            yield ok(f"database: {path} is of an older version; the next start brings it up to date")
+            return
         good = backups.newest_good()
         remedy = f"threadreel restore {good}" if good else "Restore a backup from elsewhere"
-        return bad(f"database: {path} can't be used: {cause}", f"{remedy}, or give [store] url another file")
-    return ok(f"database: {path} is up to date")
+        yield bad(f"database: {path} can't be used: {cause}", f"{remedy}, or give [store] url another file")
+    else:
+        yield ok(f"database: {path} is up to date")
+        yield _ledger(faults)
+
+
+def _ledger(faults: Sequence[str]) -> Finding:
+    if not faults:
+        return ok("ledger: adds up")
+    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return bad(f"ledger: {faults[0]}{more}", "Report it, with a copy of the database; budgets may be off")
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import pytest
 
 from bot.catalogue import load
 from bot.jobs import MOVES, State
+from bot.rules.keys import KEYS, Key
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +20,20 @@ def test_the_table_of_states_is_the_table_of_moves() -> None:
     rows = re.findall(r"^\| (\w+) \| ([\w, ]*?) ?\|$", text, re.MULTILINE)
     told = {state: set(filter(None, to.split(", "))) for state, to in rows if state in set(State)}
     assert told == {state.value: {to.value for to in moves} for state, moves in MOVES.items()}
+
+
+def test_every_setting_of_a_server_stands_in_its_docs_and_nothing_else() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| ([\w, ]+) \| (\S+) \|", text, re.MULTILINE)
+
+    def built_in(key: Key) -> str:
+        return "none" if key.default is None else f"`{key.default}`"
+
+    assert {name: (set(scopes.split(", ")), default) for name, scopes, default in rows} == {
+        key.name: ({scope.value for scope in key.scopes}, built_in(key)) for key in KEYS
+    }
+    for key in KEYS:
+        assert all(f"`{choice}`" in text for choice in key.choices), key.name
 
 
 def test_the_readme_names_every_command_and_its_model() -> None:

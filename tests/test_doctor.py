@@ -153,6 +153,20 @@ async def test_the_database_is_looked_at_and_left_as_it_is(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
+async def test_a_ledger_that_does_not_add_up_is_told(tmp_path: Path) -> None:
+    given = settings(tmp_path, {"s": {"kind": "sandbox"}})
+    async with await Store.open(given.store.url):
+        assert about(await looked_at(given), "ledger:").level is Level.OK
+    with contextlib.closing(sqlite3.connect(tmp_path / "data/threadreel.db")) as file, file:
+        file.execute(
+            "INSERT INTO tallies (platform, server, subject, period, jobs, spent)"
+            " VALUES ('web', 'web', 'server', '2026-11', 1, 5)"
+        )
+    found = about(await looked_at(given), "ledger:")
+    assert found.level is Level.BAD
+    assert "web/web/server/2026-11" in found.what
+
+
 async def test_a_database_that_lacks_tables_is_not_upgraded_by_looking(tmp_path: Path) -> None:
     given = settings(tmp_path, {"s": {"kind": "sandbox"}})
     path = tmp_path / "data/threadreel.db"

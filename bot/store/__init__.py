@@ -3,6 +3,7 @@
 from bot.store.backups import Backups, NotBackedUp
 from bot.store.chat import GONE, Chat
 from bot.store.installs import Installs, peek
+from bot.store.ledger import faults as ledger_faults
 from bot.store.lock import FileLock
 from bot.store.pending import Pending
 from bot.store.restore import Restored, restore
@@ -23,6 +24,7 @@ __all__ = [
     "Pending",
     "Restored",
     "Store",
+    "ledger_faults",
     "peek",
     "restore",
 ]

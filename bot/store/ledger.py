@@ -87,7 +87,7 @@ class Ledger:
 
     async def check(self) -> list[str]:
         """What does not add up, in words for the owner; empty where all does."""
-        return await self._database.write(_check)
+        return await self._database.write(faults)
 
     async def forget_before(self, month: str) -> None:
         """Forget what belongs to months before this one ("2025-10"); what is left still adds up."""
@@ -295,8 +295,8 @@ def _tally(
     connection.execute(ledger_queries.add_to_tallies(), rows)
 
 
-def _check(connection: Connection) -> list[str]:
-    """In one transaction, so that it sees one moment."""
+def faults(connection: Connection) -> list[str]:
+    """What does not add up, in words for the owner. In one transaction, so that it sees one moment."""
     wrong = [
         f"the charge of job {row.job} is not the sum of its entries"
         for row in connection.execute(ledger_queries.wrong_charges())
