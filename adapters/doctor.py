@@ -143,7 +143,7 @@ def _backups(backups: Backups, keep: int, *, now: float) -> Finding:
 
 
 def _database(path: Path, backups: Backups) -> Iterator[Finding]:
-    """Its version and sums, without touching it: where an upgrade is due it would have to write, and mustn't."""
+    """Its version and sums, without touching it: where an upgrade is due it would write, and mustn't."""
     if not path.exists():
         yield ok(f"database: {path} will be made at the first start")
         return
