@@ -23,6 +23,7 @@ from bot.catalogue.schema import Kind, Type
 from bot.errors import BadOrder, ForPerson, Problem, Refused
 from bot.grammar import parse
 from bot.ports import Cancelled, Failed, Notice, Ready, Unknown, Waiting, Working
+from bot.rules.keys import KEYS
 
 ROOT = Path(__file__).parent.parent
 
@@ -145,6 +146,28 @@ def raised_codes() -> Iterator[str]:
                 yield from (f"{section}.{literals[0]}" for section in sections.get(call.func.id, ()))
                 if call.func.id == "GiveUp" and isinstance(call.args[0], ast.Attribute):
                     yield f"{call.args[0].attr.lower()}.{literals[0]}".replace("cancelled.", "failed.")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("section", ["refused", "usage"])
+def test_every_limit_and_budget_is_told(section: str, language: str) -> None:
+    for key in KEYS:
+        kind, _, rest = key.name.partition(".")
+        if kind not in ("limit", "budget"):
+            continue
+        amount = Decimal("1.25") if kind == "budget" else 7
+        facts = {
+            "used": amount,
+            "limit": amount,
+            "needed": amount,
+            "resets_at": 86400.0,
+            "period": "1970-01-02",
+        }
+        code = f"{kind}_{rest.replace('.', '_')}"
+        said = words.say(f"{section}.{code}", facts, language)
+        assert ("$1.25" if kind == "budget" else "7") in said
+        assert "{" not in said
+        assert code not in said, "no fallback"
 
 
 def test_the_source_is_really_searched() -> None:
