@@ -24,7 +24,7 @@ SKEW = 90.0
 PAGES = 5
 """Pages of a history that are looked through for a lost message."""
 ROUNDS = 2
-"""Times that files which never appeared are taken back and uploaded anew."""
+"""Times that files are uploaded which Slack takes and never shows."""
 NEWEST = 50
 """Messages in which news that may have been told is looked for."""
 
@@ -77,7 +77,7 @@ log = structlog.get_logger(__name__)
 
 
 class _NoFiles(Exception):
-    """The workspace's rules forbid the file; `code` is Slack's."""
+    """The workspace won't show the file; `code` is Slack's, or "never_shown"."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -94,7 +94,7 @@ class Standing:
     files           ids of uploads, in the order of the result's files
     sharing         since when they were asked to be shared; from here on only files.info knows
     answered        Slack said that it would
-    rounds          how often that came to nothing
+    rounds          how often Slack said that all was well and it was not
     shared          they are to be seen
     shows           the kind of the last words on the card, once it has ended
     restored        as in `bot.jobs.Posted`
@@ -424,10 +424,10 @@ class Delivery:
         """It never appeared. Deleted, it never will, and may be uploaded anew."""
         for file in standing["files"]:
             await self.delete_file(spot.team, file)
-        rounds = (standing["rounds"] or 0) + 1
+        rounds = (standing["rounds"] or 0) + (1 if standing["answered"] else 0)
         await standing.note(files=None, sharing=None, answered=None, rounds=rounds)
         if rounds >= ROUNDS:
-            raise MaybePosted("its files never appeared")
+            raise _NoFiles("never_shown")
         raise Busy("its files never appeared", retry_after=1.0)
 
     async def delete_file(self, team: str, file: str) -> None:

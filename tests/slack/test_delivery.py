@@ -172,15 +172,30 @@ async def test_a_share_that_never_lands_is_taken_back_and_made_anew(tmp_path: Pa
         assert [file.deleted for file in studio.server.files] == [True, False]
 
 
-async def test_shares_that_never_land_are_kept_to_be_posted_again(tmp_path: Path) -> None:
+async def test_where_shares_never_land_the_result_goes_to_the_next_best_place(tmp_path: Path) -> None:
     limits = SlackLimits(lost_shares=2)
     async with slack_rig(tmp_path, slack_limits=limits, manners=replace(BRISK, shown=1)) as studio:
         done = await studio.ended(await order(studio))
-        assert (done.state, done.code) == (State.UNDELIVERED, "maybe_posted")
-        reply = await (await studio.anna.command("/threadreel", "jobs", channel=studio.general)).answered()
-        await studio.anna.press(reply.answers[0], "job.post")
-        assert (await studio.result()).files[0].sha256 == done.media[0].digest
-        assert (await studio.ended(done)).state is State.DONE
+        assert done.state is State.DONE
+        assert "is kept" in studio.cards()[0].text
+        assert not studio.results()
+        (private,) = studio.results(studio.anna.dm())
+        assert private.files[0].sha256 == done.media[0].digest
+
+
+async def test_being_killed_again_and_again_before_sharing_says_nothing_against_the_place(
+    tmp_path: Path,
+) -> None:
+    async with slack_rig(tmp_path, manners=replace(BRISK, doubted=0.5)) as studio:
+        rule = studio.server.faults.add(
+            on="files.completeUploadExternal", fault="slow_before", delay=30, times=4
+        )
+        job = await order(studio)
+        for killed in range(1, 5):
+            await studio.server.until(lambda killed=killed: rule.hits == killed, 10)
+            await studio.restart()
+        await stands_once(studio, job)
+        assert [file.deleted for file in studio.server.files] == [True] * 4 + [False]
 
 
 async def test_no_file_has_an_alternative_text(studio: Rig) -> None:
