@@ -18,6 +18,7 @@ import pytest
 from adapters.moments import moment
 from adapters.settings_commands import difference, owner
 from bot.rules import Changed, Scope, ScopeKind
+from tests.typed import threadreel
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -39,16 +40,7 @@ class Typed:
         self.folder = folder
 
     def run(self, *arguments: str, piped: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*THREADREEL, *arguments],
-            cwd=self.folder,
-            env=environment(),
-            input=piped,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return threadreel(*arguments, cwd=self.folder, env=environment(), piped=piped)
 
     def does(self, *arguments: str, piped: str = "") -> str:
         """What it prints; it must work."""
