@@ -1,4 +1,4 @@
-"""The command line, typed: each command is a process of its own, forked from one that has everything imported.
+"""The command line, typed: each command is a process, forked from one that has everything imported.
 
 It is the same program without the second that its imports take.
 """

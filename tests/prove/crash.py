@@ -28,6 +28,8 @@ AT_RANDOM, TOLD = 0.2, 0.05
 LONGEST_LIFE = 4.0
 """Seconds after which a life that has not reached its point ends nevertheless."""
 
+MOST_OPEN = 100
+"""Jobs that people wait for and still ask for more: a slow machine gets no further behind."""
 SETTLING = 600.0
 STOPPING = 20.0
 
@@ -132,7 +134,12 @@ async def run_round(
     async with world(folder, chooser.chance, settled=settled) as there:
         life = await there.begin()
         assert await there.is_ready(life), there.last_words()
-        people = People(there.stages, chooser.chance, per_second=per_second)
+        people = People(
+            there.stages,
+            chooser.chance,
+            per_second=per_second,
+            have_patience=lambda: there.open_jobs() < MOST_OPEN,
+        )
         people.begin()
         trouble = asyncio.create_task(weather(there, chooser.chance))
         await life.ended(2.0)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.prove.stages import Asked, Meddling, Stage
 
@@ -15,11 +15,21 @@ MEDDLING = 0.25
 
 
 class People:
-    """All who are there. `per_second`: how many things they begin, all together."""
+    """All who are there. `per_second`: how many things they begin, all together.
+
+    Who waits for many jobs asks for no more: `have_patience` says whether they do.
+    """
 
     def __init__(
-        self, stages: Sequence[Stage], chance: random.Random, *, per_second: float, first: int = 0
+        self,
+        stages: Sequence[Stage],
+        chance: random.Random,
+        *,
+        per_second: float,
+        first: int = 0,
+        have_patience: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._have_patience = have_patience
         self._stages = stages
         self._chance = chance
         self._every = 1 / per_second
@@ -48,9 +58,10 @@ class People:
 
     async def _act_on(self) -> None:
         while True:
-            task = asyncio.create_task(self._act(self._chance.choice(self._stages)))
-            self._under_way.add(task)
-            task.add_done_callback(self._done)
+            if self._have_patience():
+                task = asyncio.create_task(self._act(self._chance.choice(self._stages)))
+                self._under_way.add(task)
+                task.add_done_callback(self._done)
             await asyncio.sleep(self._chance.expovariate(1 / self._every))
 
     def _done(self, task: asyncio.Task[None]) -> None:

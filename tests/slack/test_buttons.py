@@ -39,7 +39,7 @@ async def test_a_card_has_the_buttons_of_its_state(studio: Rig) -> None:
     studio.gate.open = True
     await studio.ended()
     steps = [f"step.{model.command}" for model in CATALOGUE.next_steps(CATALOGUE.find("imagine").kind)]
-    assert labels(card) == ["job.again", "job.reseed", "job.edit", "job.remove", *steps]
+    assert labels(card) == ["job.again", "job.reseed", "job.edit", "job.remove", "admin.report", *steps]
     assert {button.value for button in card.buttons} == {(await studio.job()).id}
 
 
@@ -139,7 +139,7 @@ async def test_jobs_usage_help_and_settings_are_for_one_person(studio: Rig) -> N
         ("help", "/animate"),
         ("", "/animate"),
         ("help edit", "Changes a picture"),
-        ("settings", "made by its owner"),
+        ("settings", "for those who look after"),
         ("help nonsense", "There is no command"),
         ("jibs", "no command"),
     ]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -192,7 +193,8 @@ async def test_being_killed_again_and_again_before_sharing_says_nothing_against_
         )
         job = await order(studio)
         for killed in range(1, 5):
-            await studio.server.until(lambda killed=killed: rule.hits == killed, 10)
+            while rule.hits < killed:
+                await asyncio.sleep(0.05)
             await studio.restart()
         await stands_once(studio, job)
         assert [file.deleted for file in studio.server.files] == [True] * 4 + [False]
