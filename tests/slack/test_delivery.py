@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.rig import eventually
 from tests.sampling import a_sample
 from tests.slack.rig import BRISK, SCOPES, Rig, slack_rig
 from tests.slack_server import Limits as SlackLimits
+from tests.slack_server.faults import Rule
 from tests.slack_server.messages import Message, post
 
 STEPS = [
@@ -193,11 +194,14 @@ async def test_being_killed_again_and_again_before_sharing_says_nothing_against_
         )
         job = await order(studio)
         for killed in range(1, 5):
-            while rule.hits < killed:
-                await asyncio.sleep(0.05)
+            await studio.server.until(partial(_hit, rule, killed), 10)
             await studio.restart()
         await stands_once(studio, job)
         assert [file.deleted for file in studio.server.files] == [True] * 4 + [False]
+
+
+def _hit(rule: Rule, times: int) -> bool:
+    return rule.hits == times
 
 
 async def test_no_file_has_an_alternative_text(studio: Rig) -> None:
