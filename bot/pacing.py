@@ -124,12 +124,22 @@ def next_look(age: float, known: Durations, pace: Pace) -> float:
     sqrt(2 * price / h) seconds: rare while nothing ends, dense where most runs do. Of a first run, and
     of one that takes longer than any before, nothing is known but its age: the older, the longer to come.
     """
-    hazard = known.hazard(age, max(pace.shortest, 0.1 * age)) if len(known) >= FEW else None
+    hazard = _hazard(age, known, pace)
     if hazard is None:
         return _bounded(math.sqrt(pace.price * age), pace)  # as h = 2 / age
     if hazard == 0:
         return _bounded(min(known.left(age) or 0, known.quantile(0.02) - age), pace)
     return _bounded(math.sqrt(2 * pace.price / hazard), pace)
+
+
+def ends_per_second(age: float, known: Durations, pace: Pace) -> float:
+    """How likely it is that a run of this age ends within a second: what a look at it is worth."""
+    hazard = _hazard(age, known, pace)
+    return 2 / max(age, pace.shortest) if hazard is None else hazard
+
+
+def _hazard(age: float, known: Durations, pace: Pace) -> float | None:
+    return known.hazard(age, max(pace.shortest, 0.1 * age)) if len(known) >= FEW else None
 
 
 def _bounded(seconds: float, pace: Pace) -> float:

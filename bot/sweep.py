@@ -1,32 +1,54 @@
-"""The poller: one sweep follows every running prediction of a provider, never a task or a timer a job."""
+"""The poller: one sweep follows every running prediction of a provider, never a task or a timer a job.
+
+Each turn it looks at what is due as far as the provider's budget goes, first at what is most likely to have
+ended: by windows of the list that show many at once, by single looks at the others. What is left of the
+budget goes to progress.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+import heapq
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from operator import itemgetter
 from typing import Protocol
 
 import structlog
 
 from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Job, JobId
-from bot.pacing import Durations, Hearing, Pace, next_look
+from bot.pacing import Durations, Hearing, Pace, ends_per_second, next_look
 from bot.providers import Client, Prediction, Status, parse_progress
-
-PAGE = 100
-"""Predictions in one answer of `list` (Replicate's OpenAPI document)."""
+from bot.windows import INSIDE, Offsets, Window, windows
 
 GARBAGE_LOOKS = 5
 MISSING_LOOKS = 3
 WORTH_THEIR_LOGS = 4
 """Single looks made rather than ask for a list: they bring the logs, and with them the progress."""
 
-SINGLE_LOOKS = 16
-"""Looks under way at once."""
+AT_ONCE = 16
+"""Requests under way at once."""
+
+PROGRESS_LOOKS = 4
+"""Looks a turn at those whose logs, and so their progress, no list shows."""
+
+MOST_PAGES = 3
+"""Pages of one window; what they don't show is looked at by itself."""
+
+SPARE = 4
+"""Requests that are left for cancels, uploads and whatever else can't wait."""
+
+WITHOUT_LIST = 60.0
+"""Seconds for which a list that was of no use is not asked again."""
+
 SHORTEST_NAP = 0.05
 """Between two turns, in seconds, so that what falls due one after the other is looked at together."""
+
+NAP_FOR_EACH = 1e-5
+"""Seconds more for each that is followed: choosing among many takes its time."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +66,7 @@ class Watched:
     __slots__ = (
         "cancel_at",
         "cancelling",
+        "created",
         "fraction",
         "garbage",
         "id",
@@ -52,6 +75,8 @@ class Watched:
         "logs_at",
         "look_at",
         "missing",
+        "rate",
+        "seen_at",
         "several",
         "since",
         "started_at",
@@ -61,6 +86,9 @@ class Watched:
         self.id = prediction
         self.job = job
         self.since = job.submitted_at or now
+        self.created: float | None = None
+        self.seen_at = now
+        self.rate = 0.0
         self.started_at = job.started_at
         self.fraction = job.progress
         self.several = False
@@ -71,6 +99,10 @@ class Watched:
         self.missing = 0
         self.cancelling = False
         self.cancel_at = now
+
+    def worth(self, now: float) -> float:
+        """How likely it has ended since the last look."""
+        return self.rate * (now - self.seen_at)
 
     @property
     def shown(self) -> float | None:
@@ -118,6 +150,8 @@ class Sweep:
         self._told = False
         self._hearing = Hearing() if hears else None
         self._arrive: bool | None = None
+        self._offsets = Offsets()
+        self._no_list_until = 0.0
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -179,76 +213,100 @@ class Sweep:
         """Until the next one is due, or something new comes; never longer than a second, never busy."""
         self._something.clear()
         soonest = min((watched.look_at for watched in self._watched.values()), default=self._now() + 1)
-        rest = min(max(soonest - self._now(), SHORTEST_NAP), 1.0)
+        shortest = SHORTEST_NAP + NAP_FOR_EACH * len(self._watched)
+        rest = max(min(soonest - self._now(), 1.0), shortest)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(rest):
                 await self._something.wait()
 
     async def _turn(self) -> None:
-        """One look at everything that is due, the cheapest way."""
+        """One look at what is due, as far as the budget goes."""
         now = self._now()
         self._judge_hearing(now)
         await self._cancel([w for w in self._watched.values() if w.cancelling and w.cancel_at <= now])
         due = [w for w in self._watched.values() if w.look_at <= now]
         try:
-            if self.client.can.list and len(due) > self._pages() + WORTH_THEIR_LOGS:
-                due = await self._paged(due)
-            await self._look_at_each(due)
+            if room := self._room(now):
+                await self._look_at_what_is_due(due, room, now)
         except TryLater as error:
             self._put_off(due, error.retry_after)
         self._tell_whether_it_is_there()
         self._give_up_overdue()
 
-    def _pages(self) -> int:
-        """What a whole list would cost, in requests."""
-        return 1 + len(self._watched) // PAGE
-
     # -- looking
 
-    async def _paged(self, due: list[Watched]) -> list[Watched]:
-        """By pages, and where the list is of no use, one by one: what is left for single looks."""
-        try:
-            return await self._look_at_pages(due)
-        except (ProviderRefused, NotAPrediction) as error:
-            log.warning("The list is of no use", action="list_failed", why=str(error))
-            return [w for w in due if self._watched.get(w.id) is w and w.look_at <= self._now()]
+    def _room(self, now: float) -> float:
+        """Requests that may be sent. Raises TryLater where the provider won't be asked for a while."""
+        others = self.client.manners.others
+        if held := others.held(now):
+            raise TryLater("it is not asked for now", retry_after=held)
+        room = others.room(now)
+        return room - SPARE if room > 2 * SPARE else room
 
-    async def _look_at_pages(self, due: Iterable[Watched]) -> list[Watched]:
-        """Ask for whole pages until all that is due was seen; returns what is left for single looks."""
-        missing = {w.id: w for w in due}
-        oldest = min(w.since for w in self._watched.values()) - 60
+    async def _look_at_what_is_due(self, due: Sequence[Watched], room: float, now: float) -> None:
+        looks = sorted(self._looks(due, now), key=itemgetter(0), reverse=True)
+        chosen = looks if len(looks) <= room else looks[: int(room)]
+        missing: list[Watched] = []
+        asks = [
+            partial(self._look, what)
+            if isinstance(what, Watched)
+            else partial(self._look_at_window, what, now, missing)
+            for _, what in chosen
+        ]
+        await _at_once(asks)
+        more = [*missing, *self._without_logs(room - len(chosen))]
+        await _at_once([partial(self._look, watched) for watched in more])
+
+    def _looks(self, due: Sequence[Watched], now: float) -> list[tuple[float, Window[Watched] | Watched]]:
+        """What to ask for, and what it is worth: windows where several are due, else single looks."""
+        alone: list[tuple[float, Window[Watched] | Watched]] = [(one.worth(now), one) for one in due]
+        if not self.client.can.list or len(due) <= WORTH_THEIR_LOGS or now < self._no_list_until:
+            return alone
+        looks: list[tuple[float, Window[Watched] | Watched]] = []
+        for window in windows(self._watched.values(), self._offsets):
+            inside = [one for one in window.inside if one.look_at <= now]
+            worth = [one.worth(now) for one in inside]
+            looks += [(sum(worth), window)] if len(inside) > 1 else zip(worth, inside, strict=True)
+        if not looks:
+            return alone[:WORTH_THEIR_LOGS]  # they teach when the others were made
+        return looks if len(due) > len(looks) + WORTH_THEIR_LOGS else alone
+
+    async def _look_at_window(self, window: Window[Watched], now: float, missing: list[Watched]) -> None:
+        """A page, or a few. What is due and isn't shown goes to `missing`."""
+        due = {one.id: one for one in window.inside if one.look_at <= now}
         cursor: str | None = None
-        while missing:
-            page = await self.client.list(created_after=oldest, cursor=cursor)
-            for prediction in page.predictions:
-                missing.pop(prediction.id, None)
-                if watched := self._watched.get(prediction.id):
-                    self._see(watched, prediction)
-            cursor = page.next
-            if cursor is None:
-                break
-        return [*missing.values(), *self._without_logs()]
+        try:
+            for _ in range(MOST_PAGES):
+                page = await self.client.list(
+                    created_after=window.created_after, created_before=window.created_before, cursor=cursor
+                )
+                for prediction in page.predictions:
+                    due.pop(prediction.id, None)
+                    if watched := self._watched.get(prediction.id):
+                        self._see(watched, prediction)
+                cursor = page.next
+                if cursor is None or not due:
+                    break
+        except (ProviderRefused, NotAPrediction) as error:
+            if self._no_list_until <= now:
+                log.warning("The list is of no use", action="list_failed", why=str(error))
+            self._no_list_until = now + WITHOUT_LIST
+        missing += due.values()
 
-    def _without_logs(self) -> list[Watched]:
-        """The one whose logs, and so its progress, no list has shown for the longest while, if for long."""
+    def _without_logs(self, room: float) -> list[Watched]:
+        """Those whose logs, and so their progress, nothing has shown for the longest while, if for long."""
         late = self._now() - self._pace.longest
+        most = int(min(room / 2, PROGRESS_LOOKS))
+        if most < 1 or not self.client.can.list:
+            return []
         silent = [w for w in self._watched.values() if w.logs_at < late and w.started_at is not None]
-        return sorted(silent, key=lambda w: w.logs_at)[:1]
+        return heapq.nsmallest(most, silent, key=lambda w: w.logs_at)
 
-    async def _look_at_each(self, due: list[Watched]) -> None:
-        for first in range(0, len(due), SINGLE_LOOKS):
-            async with asyncio.TaskGroup() as looks:
-                trouble: list[TryLater] = []
-                for watched in due[first : first + SINGLE_LOOKS]:
-                    looks.create_task(self._look(watched, trouble))
-            if trouble:
-                raise trouble[0]
-
-    async def _look(self, watched: Watched, trouble: list[TryLater]) -> None:
+    async def _look(self, watched: Watched) -> None:
+        if self._watched.get(watched.id) is not watched:
+            return  # news that came meanwhile has ended it
         try:
             found = await self.client.get(watched.id)
-        except TryLater as error:
-            trouble.append(error)
         except ProviderRefused as error:
             self._refused(watched, error)
         except NotAPrediction as error:
@@ -270,6 +328,9 @@ class Sweep:
     def _observe(self, watched: Watched, prediction: Prediction) -> None:
         """Take note of how it is; a run that has ended is told and no longer followed."""
         watched.garbage = watched.missing = 0
+        if watched.created is None and prediction.created_at is not None:
+            watched.created = prediction.created_at
+            self._offsets.learn(watched.since, prediction.created_at)
         if prediction.status.terminal:
             self._forget(watched)
             self._learn(watched, prediction)
@@ -278,7 +339,8 @@ class Sweep:
         if prediction.logs:
             watched.logs_at = self._now()
         self._note_progress(watched, prediction)
-        watched.look_at = self._now() + self._wait(watched)
+        watched.seen_at = self._now()
+        watched.look_at = watched.seen_at + self._wait(watched)
 
     def _note_progress(self, watched: Watched, prediction: Prediction) -> None:
         """Tell progress when there is some; never backwards."""
@@ -301,10 +363,13 @@ class Sweep:
 
     def _wait(self, watched: Watched) -> float:
         """Seconds until the next look at this one. In a page, a look costs a share of a request."""
-        share = self._pages() / max(len(self._watched), 1) if self.client.can.list else 1.0
+        share = 1 / min(INSIDE, max(len(self._watched), 1)) if self.client.can.list else 1.0
         pace = self._pace.while_heard() if self._arrive else self._pace
-        pace = replace(pace, price=pace.price * min(share, 1.0))
-        return next_look(self._now() - watched.since, self._durations[watched.job.model], pace)
+        pace = replace(pace, price=pace.price * share)
+        age, known = self._now() - watched.since, self._durations[watched.job.model]
+        wait = next_look(age, known, pace)
+        watched.rate = ends_per_second(age + wait, known, pace)
+        return wait
 
     def _refused(self, watched: Watched, error: ProviderRefused) -> None:
         """The provider does not know it, or does not know us: neither is believed at once."""
@@ -393,3 +458,21 @@ class Sweep:
                 self._finder.out_of_reach(watched.job)
             else:
                 self._finder.moved_on(watched.job, watched.shown, watched.started_at)
+
+
+async def _at_once(asks: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """All of them, so many at a time. Once all have been answered, TryLater says what one was put off by."""
+    gate, trouble = asyncio.Semaphore(AT_ONCE), list[TryLater]()
+
+    async def through_the_gate(ask: Callable[[], Awaitable[None]]) -> None:
+        async with gate:
+            try:
+                await ask()
+            except TryLater as error:
+                trouble.append(error)
+
+    async with asyncio.TaskGroup() as tasks:
+        for ask in asks:
+            tasks.create_task(through_the_gate(ask))
+    if trouble:
+        raise trouble[0]
