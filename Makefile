@@ -2,7 +2,8 @@
 # make setup   install everything for working on it, into .venv
 # make test    run the tests
 # make check   style, types, borders between the parts, then the tests
-# make bench   measure it; bench-discord and bench-slack: how soon commands are acknowledged
+# make bench   measure it; bench-discord and bench-slack: how soon commands are acknowledged;
+#              bench-engine: very many jobs in flight
 # make prove   break everything, at length; make prove-short: a little of it
 # make test-long  the tests that take long
 # make format  bring the code into its style
@@ -16,7 +17,7 @@ CODE := bot adapters tests benchmarks
 # Tests wait more than they compute: half as many again as there are processors.
 AT_ONCE := --numprocesses $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2) --dist loadfile
 
-.PHONY: demo setup test test-long check bench bench-discord bench-slack prove prove-short format
+.PHONY: demo setup test test-long check bench bench-discord bench-slack bench-engine prove prove-short format
 
 demo: $(VENV)/.runtime
 	@$(BIN)/threadreel demo
@@ -41,6 +42,9 @@ bench-slack: $(VENV)/.dev
 
 bench-discord: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.discord
+
+bench-engine: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.engine
 
 test-long: $(VENV)/.dev
 	$(BIN)/pytest $(AT_ONCE) -m long

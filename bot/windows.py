@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+PAGE = 100
+"""Predictions in one answer of `list` (Replicate's OpenAPI document)."""
+
 INSIDE = 75
-"""Of ours in a window. A page shows a hundred predictions (Replicate's OpenAPI document): what others made in
-the same moments, and what has ended since, needs the rest."""
+"""Of ours in a window. What others made in the same moments, and what has ended since, needs the rest."""
 
 EDGE = 0.01
 """Seconds that a window is wider than what it holds, so that no rounding cuts anything off."""

@@ -310,7 +310,7 @@ class Engine:
             State.RUNNING: None,
         }
         for state, first in step.items():
-            most = 1_000_000 if limit is None else max(limit - self._hand.qsize(), 0)
+            most = None if limit is None else max(limit - self._hand.qsize(), 0)
             for job in await self._store.claim(state, now=self._now(), lease=self._rules.lease, limit=most):
                 await self._know(job.provider)
                 if first is not None:

@@ -125,8 +125,17 @@ class Book:
         if self._in_order:
             created_at = max(created_at, self._in_order[-1].created_at)
         deadline = created_at + order.cancel_after if order.cancel_after else None
+        return self._add(new_id(), order, created_at, deadline, fault)
+
+    def reopen(self, id: str, order: Order, created_at: float) -> Prediction:
+        """One that was made before this server began. The oldest come first."""
+        return self._add(id, order, created_at, None, None)
+
+    def _add(
+        self, id: str, order: Order, created_at: float, deadline: float | None, fault: Rule | None
+    ) -> Prediction:
         self._opened += 1
-        prediction = Prediction(new_id(), self._opened, order, created_at, deadline, fault, order.input)
+        prediction = Prediction(id, self._opened, order, created_at, deadline, fault, order.input)
         self._by_id[prediction.id] = prediction
         self._in_order.append(prediction)
         return prediction

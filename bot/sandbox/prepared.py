@@ -67,6 +67,11 @@ class Timed:
     def begin(self, prediction: Prediction) -> None:
         self._push(prediction, self._boot_seconds)
 
+    def resume(self, prediction: Prediction, seconds: float) -> None:
+        """It runs already, for so many seconds more."""
+        self._book.start(prediction)
+        self._push(prediction, seconds)
+
     async def close(self) -> None:
         if self._timer:
             self._timer.cancel()

@@ -102,6 +102,15 @@ class Workshop:
         await self._runner.open()
         self._housekeeper = asyncio.create_task(self._keep_house())
 
+    def resume(self, id: str, order: Order, *, created_at: float, seconds: float) -> None:
+        """A prediction that was made before this server began, and runs for so many seconds more.
+
+        TypeError where outputs are not prepared.
+        """
+        if not isinstance(self._runner, Timed):
+            raise TypeError("only prepared predictions can be resumed")
+        self._runner.resume(self.book.reopen(id, order, created_at), seconds)
+
     async def close(self) -> None:
         if self._housekeeper:
             self._housekeeper.cancel()

@@ -119,39 +119,61 @@ def count_at_provider() -> Select[int]:
 
 @cache
 def start(some_closed: bool = False) -> Update:
-    """The next jobs of the queue go to the provider, those who have least there first.
+    """The next jobs of the queue go to the provider: those first whose server, then who has least there.
 
-    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most_each`. With
-    `some_closed`, the jobs of `the_closed` providers are left out.
+    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most_each`.
+    Within a server they go by these turns, and in this order they count for the server. With `some_closed`,
+    the jobs of `the_closed` providers are left out.
     """
     closed = jobs.c.provider.not_in(bindparam("the_closed", expanding=True))
-    busy = (
-        select(*PERSON, func.count().label("there"))
+    there = (
+        select(*PERSON, func.count().label("theirs"))
         .where(jobs.c.state.in_(sorted(AT_PROVIDER)))
         .group_by(*PERSON)
-        .cte("busy")
+        .cte("there")
+    )
+    servers_there = (
+        select(there.c.platform, there.c.server, func.sum(there.c.theirs).label("theirs"))
+        .group_by(there.c.platform, there.c.server)
+        .cte("servers_there")
     )
     place_in_own_line = func.row_number().over(partition_by=PERSON, order_by=(jobs.c.created_at, jobs.c.id))
+    lines = (
+        select(jobs.c.id, jobs.c.created_at, *PERSON, place_in_own_line.label("place"))
+        .where(_in_queue(), jobs.c.due_at <= bindparam("the_now"), *([closed] if some_closed else []))
+        .cte("lines")
+    )
     turns = (
         select(
-            jobs.c.id,
-            jobs.c.created_at,
-            (func.coalesce(busy.c.there, 0) + place_in_own_line).label("turn"),
+            lines.c.id,
+            lines.c.created_at,
+            lines.c.platform,
+            lines.c.server,
+            (func.coalesce(there.c.theirs, 0) + lines.c.place).label("turn"),
         )
-        .select_from(jobs)
+        .select_from(lines)
         .outerjoin(
-            busy,
-            (busy.c.platform == jobs.c.platform)
-            & (busy.c.server == jobs.c.server)
-            & (busy.c.actor_id == jobs.c.actor_id),
+            there,
+            (there.c.platform == lines.c.platform)
+            & (there.c.server == lines.c.server)
+            & (there.c.actor_id == lines.c.actor_id),
         )
-        .where(_in_queue(), jobs.c.due_at <= bindparam("the_now"), *([closed] if some_closed else []))
+        .where(lines.c.place <= bindparam("the_most_each"))
         .cte("turns")
+    )
+    place_in_server = func.row_number().over(
+        partition_by=(turns.c.platform, turns.c.server),
+        order_by=(turns.c.turn, turns.c.created_at, turns.c.id),
     )
     chosen = (
         select(turns.c.id)
+        .select_from(turns)
+        .outerjoin(
+            servers_there,
+            (servers_there.c.platform == turns.c.platform) & (servers_there.c.server == turns.c.server),
+        )
         .where(turns.c.turn <= bindparam("the_most_each"))
-        .order_by(turns.c.turn, turns.c.created_at, turns.c.id)
+        .order_by(func.coalesce(servers_there.c.theirs, 0) + place_in_server, turns.c.created_at, turns.c.id)
         .limit(bindparam("the_limit"))
     )
     return (
@@ -170,17 +192,33 @@ def start(some_closed: bool = False) -> Update:
 
 @cache
 def claim() -> Update:
-    """Jobs of one state that are due and held by nobody."""
+    """Jobs of one state that are due and held by nobody: all of them."""
     due = (
         select(jobs.c.id)
         .where(jobs.c.state == bindparam("the_state"), jobs.c.claimable_at <= bindparam("the_now"))
         .order_by(jobs.c.claimable_at)
-        .limit(bindparam("the_limit"))
         .with_for_update(skip_locked=True)  # on databases with row locks; SQLite has none and writes none
     )
+    return _claimed(due)
+
+
+@cache
+def claim_some() -> Update:
+    """As many of them as `the_limit`: everybody's first, then everybody's second."""
+    turn = func.row_number().over(partition_by=PERSON, order_by=jobs.c.claimable_at)
+    turns = (
+        select(jobs.c.id, jobs.c.claimable_at, turn.label("turn"))
+        .where(jobs.c.state == bindparam("the_state"), jobs.c.claimable_at <= bindparam("the_now"))
+        .cte("turns")
+    )
+    due = select(turns.c.id).order_by(turns.c.turn, turns.c.claimable_at).limit(bindparam("the_limit"))
+    return _claimed(due)
+
+
+def _claimed(due: Select[Any]) -> Update:
     return (
         update(jobs)
-        .where(jobs.c.id.in_(due))
+        .where(jobs.c.id.in_(due), jobs.c.claimable_at <= bindparam("the_now"))
         .values(attempt=jobs.c.attempt + 1, lease_until=bindparam("lease_until"))
         .returning(*job_columns)
     )

@@ -206,12 +206,18 @@ class Store:
             values["the_closed"] = sorted(closed)
         return await self._database.write(partial(_start, values, at_once, limit))
 
-    async def claim(self, state: State, *, now: float, lease: float, limit: int) -> list[Job]:
-        """Hold jobs of this state that are due and that nobody holds, the longest due first chosen."""
+    async def claim(self, state: State, *, now: float, lease: float, limit: int | None) -> list[Job]:
+        """Hold jobs of this state that are due and that nobody holds.
+
+        Of everybody the longest due first, then everybody's second, until there are `limit`; None: all.
+        """
+        values: dict[str, Json] = {"the_state": state.value, "the_now": now, "lease_until": now + lease}
+        if limit is None:
+            return await self._database.write(partial(_jobs, queries.claim(), values))
         if limit <= 0:
             return []
-        values = {"the_state": state.value, "the_now": now, "the_limit": limit, "lease_until": now + lease}
-        return await self._database.write(partial(_jobs, queries.claim(), values))
+        values["the_limit"] = limit
+        return await self._database.write(partial(_jobs, queries.claim_some(), values))
 
     async def renew(self, jobs: Collection[JobId], until: float) -> None:
         """Hold on to jobs; what is held no more stays so."""
