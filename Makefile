@@ -3,7 +3,7 @@
 # make test    run the tests
 # make check   style, types, borders between the parts, then the tests
 # make bench   measure it; bench-discord and bench-slack: how soon commands are acknowledged;
-#              bench-engine: very many jobs in flight
+#              bench-engine: very many jobs in flight; bench-pacing: when to look next, simulated
 # make prove   break everything, at length; make prove-short: a little of it
 # make test-long  the tests that take long
 # make format  bring the code into its style
@@ -17,7 +17,7 @@ CODE := bot adapters tests benchmarks
 # Tests wait more than they compute: half as many again as there are processors.
 AT_ONCE := --numprocesses $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2) --dist loadfile
 
-.PHONY: demo setup test test-long check bench bench-discord bench-slack bench-engine prove prove-short format
+.PHONY: demo setup test test-long check bench bench-discord bench-slack bench-engine bench-pacing prove prove-short format
 
 demo: $(VENV)/.runtime
 	@$(BIN)/threadreel demo
@@ -42,6 +42,9 @@ bench-slack: $(VENV)/.dev
 
 bench-discord: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.discord
+
+bench-pacing: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.pacing
 
 bench-engine: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.engine

@@ -15,6 +15,9 @@ KEPT = 200
 FEW = 3
 """Fewer durations than this say nothing of the next one."""
 
+YOUNGEST = 0.1
+"""Seconds: younger runs count as so old."""
+
 FEW_MISSED = 3
 GRACE = 5.0
 """Seconds that a webhook may be later than a look."""
@@ -75,13 +78,36 @@ class Durations:
             return None
         return self._sorted[first + longer // 2] - age
 
-    def hazard(self, age: float, window: float) -> float | None:
-        """Ends per second among the runs that get to this age; None where no run ever did."""
-        alive = len(self._sorted) - bisect.bisect_right(self._sorted, age)
-        if not alive:
-            return None
-        ends = alive - (len(self._sorted) - bisect.bisect_right(self._sorted, age + window))
-        return ends / (alive * window)
+    def ended(self, age: float, within: float) -> float:
+        """The share (0..1) of the runs that get to this age which end within so many seconds more.
+
+        To those that were seen it adds one of which only its age is known: the older, the longer to come. It
+        keeps a single run from saying what the next one does.
+        """
+        first = bisect.bisect_right(self._sorted, age)
+        alive = len(self._sorted) - first
+        there = bisect.bisect_right(self._sorted, age + within) - first
+        return (there + min(2 * within / age, 1.0)) / (alive + 1)
+
+    def until_unseen(self, age: float, delay: float) -> float:
+        """Seconds after which a run of this age will, on average, have been over unseen for `delay` seconds.
+
+        The average is over the runs that got to this age, and the one of which only its age is known. Between
+        two of the ends that were seen it is a quadratic function of the time, and solved there.
+        """
+        first = bisect.bisect_right(self._sorted, age)
+        alive = len(self._sorted) - first
+        wanted, over = delay * (alive + 1), 0.0
+        for there in range(alive + 1):
+            root = math.sqrt(there**2 + 4 / age * (wanted + over))
+            found = (root - there) * age / 2
+            if there == alive or age + found <= self._sorted[first + there]:
+                return found
+            over += self._sorted[first + there] - age
+        raise AssertionError("the last is always found")
+
+
+NOTHING_KNOWN = Durations()
 
 
 class Hearing:
@@ -118,28 +144,20 @@ class Hearing:
 
 
 def next_look(age: float, known: Durations, pace: Pace) -> float:
-    """Seconds to wait until a run of this age is worth a look.
+    """Seconds to wait until a run of this age is worth a look: docs/pacing.md has the reasons.
 
-    The known optimum for inspecting something that ends at a random time with hazard h is to look every
-    sqrt(2 * price / h) seconds: rare while nothing ends, dense where most runs do. Of a first run, and
-    of one that takes longer than any before, nothing is known but its age: the older, the longer to come.
+    The wait is over when the delay that is to be expected has come to what a look costs. Where runs end at a
+    steady rate h that is sqrt(2 * price / h), the known optimum; where none ends for a while, it is when they
+    begin to. Of a first run, and of one that takes longer than any before, nothing is known but its age.
     """
-    hazard = _hazard(age, known, pace)
-    if hazard is None:
-        return _bounded(math.sqrt(pace.price * age), pace)  # as h = 2 / age
-    if hazard == 0:
-        return _bounded(min(known.left(age) or 0, known.quantile(0.02) - age), pace)
-    return _bounded(math.sqrt(2 * pace.price / hazard), pace)
+    age = max(age, YOUNGEST)
+    seen = known if len(known) >= FEW else NOTHING_KNOWN
+    return _bounded(seen.until_unseen(age, pace.price), pace)
 
 
-def ends_per_second(age: float, known: Durations, pace: Pace) -> float:
-    """How likely it is that a run of this age ends within a second: what a look at it is worth."""
-    hazard = _hazard(age, known, pace)
-    return 2 / max(age, pace.shortest) if hazard is None else hazard
-
-
-def _hazard(age: float, known: Durations, pace: Pace) -> float | None:
-    return known.hazard(age, max(pace.shortest, 0.1 * age)) if len(known) >= FEW else None
+def likely_ended(age: float, within: float, known: Durations) -> float:
+    """The share (0..1) of the runs of this age that end within so many seconds: what a look is worth then."""
+    return (known if len(known) >= FEW else NOTHING_KNOWN).ended(max(age, YOUNGEST), within)
 
 
 def _bounded(seconds: float, pace: Pace) -> float:

@@ -20,7 +20,7 @@ import structlog
 
 from bot.errors import LostAnswer, NotAPrediction, ProviderRefused, TryLater
 from bot.jobs import Job, JobId
-from bot.pacing import Durations, Hearing, Pace, ends_per_second, next_look
+from bot.pacing import Durations, Hearing, Pace, likely_ended, next_look
 from bot.providers import Client, Prediction, Status, parse_progress
 from bot.windows import INSIDE, Offsets, Window, windows
 
@@ -368,7 +368,7 @@ class Sweep:
         pace = replace(pace, price=pace.price * share)
         age, known = self._now() - watched.since, self._durations[watched.job.model]
         wait = next_look(age, known, pace)
-        watched.rate = ends_per_second(age + wait, known, pace)
+        watched.rate = likely_ended(age, wait, known) / wait
         return wait
 
     def _refused(self, watched: Watched, error: ProviderRefused) -> None:
