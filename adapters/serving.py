@@ -14,7 +14,7 @@ import structlog
 from adapters.compose import Installation, installation
 from bot.config import Settings
 from bot.errors import CannotStart
-from bot.housekeeping import keep_backed_up, keep_tidy
+from bot.housekeeping import keep_backed_up, keep_dropped_gone, keep_tidy
 from bot.http import Site, make_app, serve, signed_files
 from bot.notices import Teller
 from bot.ports import Core, Platform
@@ -82,6 +82,7 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
                 days_of=running.days_of,
             )
         ),
+        asyncio.create_task(keep_dropped_gone(running.store, running.library)),
         asyncio.create_task(
             Teller(
                 running.store,

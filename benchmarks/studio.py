@@ -101,12 +101,17 @@ async def _picture(name: str) -> AsyncIterator[bytes]:
 
 @contextlib.asynccontextmanager
 async def studio(
-    folder: Path, base_url: str, *, at_once: int = 100_000, webhooks: bool = False
+    folder: Path,
+    base_url: str,
+    *,
+    at_once: int = 100_000,
+    webhooks: bool = False,
+    deadline: float = 3600,
 ) -> AsyncIterator[Bench]:
-    """A running engine over a fresh store in `folder`; with `webhooks` it is told of ends on loopback."""
+    """A running engine over the store in `folder`; with `webhooks` it is told of ends on loopback."""
     catalogue = load()
     host = base_url.removeprefix("http://").partition("/")[0]
-    rules = Rules(at_once=at_once, at_once_per_person=at_once, deadline=3600)
+    rules = Rules(at_once=at_once, at_once_per_person=at_once, deadline=deadline)
     limits = Limits(waiting_per_person=MANY // 1000, per_day=MANY, per_day_per_person=MANY)
     async with (
         await Store.open(f"sqlite:///{folder}/bench.db") as store,

@@ -232,7 +232,9 @@ class Studio:
         before = await self.look_at(job)
         record = record_of(actor, Action.REMOVED, f"job {job.id}", self._now())
         try:
-            await self._store.remove_media(job.id, by=actor.name, prompt=moderates, record=record)
+            await self._store.remove_media(
+                job.id, by=actor.name, now=self._now(), prompt=moderates, record=record
+            )
         except Stale as error:
             raise Refused("still_running") from error
         return before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 DAY = 86_400
 EVENTS_KEPT = 7 * DAY
 """Seconds in which a page that comes back is told all it missed; after that it loads everything anew."""
+
+MOST_FILES = 1000
+"""Files that are removed at a time."""
 
 NOTICES_KEPT = 400 * DAY
 LEDGER_KEPT = 400 * DAY
@@ -41,10 +45,12 @@ async def tidy(
 ) -> None:
     """Forget jobs that ended before so many days, and files that no job kept since needs.
 
-    Servers may keep less long. What is asked to be forgotten, or belongs to a server that was left, goes too.
+    What is asked to be forgotten, or belongs to a server that was left, goes too.
     """
     before = now - days * DAY
-    await _tidy_servers(store, now, days_of)
+    await store.privacy.go_on(now)
+    await _delete_left_servers(store, now)
+    await _keep_to_days(store, now, days_of)
     jobs = await store.forget_before(before)
     files = await library.remove_older_than(before, await store.media_in_use(before))
     await store.chat.forget_events_before(now - EVENTS_KEPT)
@@ -54,20 +60,46 @@ async def tidy(
     log.info("Tidied", action="tidied", jobs=jobs, files=files)
 
 
-async def _tidy_servers(store: Store, now: float, days_of: DaysOf) -> None:
-    await store.privacy.go_on()
+async def _delete_left_servers(store: Store, now: float) -> None:
     for platform, server in await store.servers.to_delete(now):
         for job in await store.servers.open_jobs(platform, server):
             with contextlib.suppress(Refused):
                 await store.request_cancel(job.id, by="", now=now)
-        if await store.servers.delete(platform, server):
+        if await store.servers.delete(platform, server, now=now):
             log.info("A server's data are deleted", action="server_deleted", platform=platform, server=server)
+
+
+async def _keep_to_days(store: Store, now: float, days_of: DaysOf) -> None:
+    """Servers may keep less long than the installation does."""
     for platform, server in await store.servers.known():
         media, prompts = await days_of(platform, server)
         if media is not None:
-            await store.servers.forget_media(platform, server, now - media * DAY)
+            await store.servers.forget_media(platform, server, now - media * DAY, now=now)
         if prompts is not None:
-            await store.servers.forget_prompts(platform, server, now - prompts * DAY)
+            await store.servers.forget_prompts(platform, server, now - prompts * DAY, now=now)
+
+
+async def remove_dropped(store: Store, library: Library) -> int:
+    """Remove the files that jobs have let go of, save those that others need; how many went."""
+    dropped = await store.dropped.some(MOST_FILES)
+    if not dropped:
+        return 0
+    needed = await store.media_in_use(-math.inf)
+    gone = 0
+    for digest in dropped.keys() - needed:
+        gone += await library.remove([digest], dropped[digest])
+    await store.dropped.removed(dropped)
+    return gone
+
+
+async def keep_dropped_gone(store: Store, library: Library, *, every: float = 5.0) -> None:
+    """Remove what was let go, soon, until cancelled; a fault is told and tried again."""
+    while True:
+        try:
+            await remove_dropped(store, library)
+        except Exception:
+            log.exception("Files were not removed", action="remove_failed")
+        await asyncio.sleep(every)
 
 
 async def keep_tidy(

@@ -101,8 +101,11 @@ class Watched:
         self.cancel_at = now
 
     def worth(self, now: float) -> float:
-        """How likely it has ended since the last look."""
-        return self.rate * (now - self.seen_at)
+        """For how many seconds it has been over unseen, as is to be expected.
+
+        Looks then come as often as the square root of the rate at which runs end, which is the optimum.
+        """
+        return self.rate * (now - self.seen_at) ** 2 / 2
 
     @property
     def shown(self) -> float | None:

@@ -357,7 +357,7 @@ VERBS: dict[str, tuple[State, Callable[[Store, Any], Any]]] = {
     "redirected": (State.DELIVERING, lambda s, j: s.redirected(j, Place("web:" + BIG), now=NOW)),
     "redeliver": (State.UNDELIVERED, lambda s, j: s.redeliver(j.id, Place("web:" + BIG), NOW)),
     "request_cancel": (State.RUNNING, lambda s, j: s.request_cancel(j.id, by=BIG, now=NOW)),
-    "remove_media": (State.DONE, lambda s, j: s.remove_media(j.id, by=BIG)),
+    "remove_media": (State.DONE, lambda s, j: s.remove_media(j.id, by=BIG, now=NOW)),
     "posted": (State.RUNNING, lambda s, j: s.posted(j.id, {"a": BIG})),
     "accept": (State.QUEUED, lambda s, j: s.accept(job("new", inputs={"p": BIG}), (), NOW)),
     "progressed": (State.RUNNING, lambda s, j: s.progressed(j, 0.5, NOW)),

@@ -81,14 +81,24 @@ class Model:
     # -- claiming
 
     def start(self, now: float, limit: int, closed: Sequence[str]) -> list[Job]:
+        """Servers take turns, and in each of them its people."""
         there = Counter(_person(one.actor) for one in self.jobs.values() if one.state in AT_PROVIDER)
+        of_server = Counter[Any]()
+        for person, count in there.items():
+            of_server[person[:2]] += count
         most = min(AT_ONCE - there.total(), limit)
         turns = []
         for one in sorted(self.jobs.values(), key=_age):
             if one.state is State.QUEUED and one.due_at <= now and one.provider not in closed:
                 there[_person(one.actor)] += 1
-                turns.append((there[_person(one.actor)], *_age(one)))
-        chosen = [id for turn, _, id in sorted(turns) if turn <= EACH][: max(most, 0)]
+                if there[_person(one.actor)] <= EACH:
+                    turns.append((there[_person(one.actor)], *_age(one)))
+        order = []
+        for _, created_at, id in sorted(turns):
+            server = _person(self.jobs[id].actor)[:2]
+            of_server[server] += 1
+            order.append((of_server[server], created_at, id))
+        chosen = [id for _, _, id in sorted(order)][: max(most, 0)]
         started = [
             self.put(
                 self.jobs[id],
@@ -438,7 +448,9 @@ class Workers(RuleBasedStateMachine):
                 if isinstance(answer, Job):
                     self.redelivered.add(id)
             case "remove":
-                self.same([(lambda: store.remove_media(id, "Ann"), lambda: model.remove_media(id))])
+                self.same(
+                    [(lambda: store.remove_media(id, "Ann", now=self.now), lambda: model.remove_media(id))]
+                )
             case "posted":
                 posted = {"message": len(self.seen[id])}
                 self.same([(lambda: store.posted(id, posted), lambda: model.posted(id, posted))])

@@ -150,7 +150,7 @@ async def test_who_could_not_deliver_it_has_no_say_in_the_new_try(store: Store) 
 
 async def test_what_somebody_removed_is_not_posted_again(store: Store) -> None:
     undelivered = await bring(store, "one", State.UNDELIVERED)
-    await store.remove_media(undelivered.id, by="Ann")
+    await store.remove_media(undelivered.id, by="Ann", now=NOW)
 
     with pytest.raises(Stale):
         await store.redeliver(undelivered.id, PLACE, NOW)

@@ -87,7 +87,7 @@ async def test_deleting_a_server_leaves_the_others(store: Store) -> None:
     early = await store.servers.to_delete(NOW)
     due = await store.servers.to_delete(NOW + 10)
 
-    gone = await store.servers.delete("discord", "1")
+    gone = await store.servers.delete("discord", "1", now=NOW)
 
     assert (early, due, gone) == ([], [("discord", "1")], False)
     assert (await store.servers.load("discord", "1")).entries == ()

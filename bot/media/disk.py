@@ -111,6 +111,18 @@ class Folder:
                 note.unlink(missing_ok=True)
         return removed
 
+    def remove(self, digests: Collection[str], time: float) -> int:
+        """Remove these, and what was made of them, where they were last kept before `time`; how many went."""
+        return sum(self._remove_with_renditions(digest, time) for digest in digests if is_digest(digest))
+
+    def _remove_with_renditions(self, digest: str, time: float) -> int:
+        removed = int(self._remove_if_older(self._place(digest), time))
+        for note in self._notes.glob(f"{digest}-*.json") if removed else ():
+            if rendition := self._read_note(note):
+                removed += self._remove_if_older(self._place(rendition), time)
+            note.unlink(missing_ok=True)
+        return removed
+
     def _remove_if_older(self, path: Path, time: float) -> bool:
         with self._placing, contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < time:

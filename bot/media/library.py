@@ -122,6 +122,10 @@ class Library:
         """Remove files that were last kept before `time`, save the digests in `keep`; how many went."""
         return await asyncio.to_thread(self._folder.remove_older_than, time, keep)
 
+    async def remove(self, digests: Collection[str], before: float) -> int:
+        """Remove these files, and their renditions, where they were last kept before then; how many went."""
+        return await asyncio.to_thread(self._folder.remove, digests, before)
+
     # -- in a worker process
 
     async def probe(self, digest: str) -> Probed:

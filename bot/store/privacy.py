@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from bot.errors import Refused
 from bot.jobs import Job, JobId, Json
 from bot.store import privacy_queries
+from bot.store.dropped import in_chunks
+from bot.store.queries import delete_jobs_by_id
 from bot.store.tables import AnyRow, job_of
 
 if TYPE_CHECKING:
@@ -67,13 +69,17 @@ class Privacy:
         A block stays, or it would be of no use; without a name.
         """
         places = await self._places(platform, server, person)
-        return await self._database.write(partial(_forget, places, self._cancel, now))
+        cancelled = await self._database.write(partial(_forget, places, self._cancel, now))
+        await self.go_on(now)
+        return cancelled
 
-    async def go_on(self) -> None:
-        """Forget what has ended since somebody asked to be forgotten."""
+    async def go_on(self, now: float) -> None:
+        """Forget what has ended of those who asked to be forgotten, and what a crash has left of them."""
         for row in await self._database.read(privacy_queries.all_forgotten()):
             here = _here(row.platform, row.server, row.actor_id)
-            await self._database.write(partial(_go_on, here, row.at))
+            until = {**here, "the_time": row.at}
+            await in_chunks(self._database, privacy_queries.ended_of(), until, delete_jobs, now=now)
+            await self._database.write(partial(_finish, until))
 
     async def _places(self, platform: str, server: str | None, person: str) -> list[dict[str, Any]]:
         """Where they are known, as the parameters of the statements."""
@@ -92,6 +98,10 @@ def _here(platform: str, server: str, person: str) -> dict[str, Any]:
 # -- within a transaction
 
 
+def delete_jobs(ids: list[str], connection: Connection) -> None:
+    connection.execute(delete_jobs_by_id(), {"the_ids": ids})
+
+
 def _forget(places: list[dict[str, Any]], cancel: Cancel, now: float, connection: Connection) -> list[Job]:
     cancelled: list[Job] = []
     for here in places:
@@ -100,14 +110,13 @@ def _forget(places: list[dict[str, Any]], cancel: Cancel, now: float, connection
                 cancelled.append(cancel(row.id, "", now, connection))
         mark = {name.removeprefix("the_"): value for name, value in here.items()}
         connection.execute(privacy_queries.put_forgotten(), {**mark, "at": now})
-        connection.execute(privacy_queries.delete_ended(), {**here, "the_time": now})
         _forget_rest(here, connection)
     return cancelled
 
 
-def _go_on(here: dict[str, Any], at: float, connection: Connection) -> None:
-    connection.execute(privacy_queries.delete_ended(), {**here, "the_time": at})
-    if connection.execute(privacy_queries.open_jobs_of(), {**here, "the_time": at}).first() is None:
+def _finish(here: dict[str, Any], connection: Connection) -> None:
+    """Once no job is left, nothing is."""
+    if connection.execute(privacy_queries.any_of(), here).first() is None:
         _forget_rest(here, connection)
         connection.execute(privacy_queries.delete_forgotten(), here)
 
@@ -115,6 +124,9 @@ def _go_on(here: dict[str, Any], at: float, connection: Connection) -> None:
 def _forget_rest(here: dict[str, Any], connection: Connection) -> None:
     for statement in (
         privacy_queries.blank_records(),
+        privacy_queries.blank_records_of(),
+        privacy_queries.delete_reports_of(),
+        privacy_queries.blank_reports_by(),
         privacy_queries.delete_trust(),
         privacy_queries.blank_standing(),
         privacy_queries.delete_pending_of(),

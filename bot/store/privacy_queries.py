@@ -5,14 +5,38 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Insert, Select, Table, Update, bindparam, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from bot.jobs import OPEN, State
 from bot.ports import Standing
 from bot.store.queries import Condition
 from bot.store.server_queries import of_server
-from bot.store.tables import audit, forgotten, job_columns, jobs, logins, messages, pending, people, sessions
+from bot.store.tables import (
+    audit,
+    forgotten,
+    job_columns,
+    jobs,
+    logins,
+    messages,
+    notices,
+    pending,
+    people,
+    sessions,
+)
 
 ENDED = sorted(set(State) - OPEN)
 
@@ -104,18 +128,59 @@ def delete_forgotten() -> Delete:
     return delete(forgotten).where(*_of_person(forgotten))
 
 
+def _until() -> tuple[Condition, ...]:
+    return *_of_person(jobs), jobs.c.created_at <= bindparam("the_time")
+
+
 @cache
-def delete_ended() -> Delete:
-    """A person's jobs that have ended, of those that were accepted until a time."""
-    return delete(jobs).where(
-        *_of_person(jobs), jobs.c.state.in_(ENDED), jobs.c.created_at <= bindparam("the_time")
+def ended_of() -> Select[*tuple[Any, ...]]:
+    """Some of a person's jobs that have ended, of those that were accepted until a time."""
+    return (
+        select(jobs.c.id, jobs.c.inputs, jobs.c.media)
+        .where(*_until(), jobs.c.state.in_(ENDED))
+        .limit(bindparam("the_limit"))
     )
+
+
+@cache
+def any_of() -> Select[str]:
+    """Whether any of them is left."""
+    return select(jobs.c.id).where(*_until()).limit(1)
 
 
 @cache
 def blank_records() -> Update:
     """The audit tells what was done, and no more by whom."""
     return update(audit).where(*_of_person(audit, "by_id")).values(by_id="", by_name="")
+
+
+@cache
+def blank_records_of() -> Update:
+    """Nor the name of whom something was decided of."""
+    of_them = audit.c.subject == literal("person ") + bindparam("the_actor_id")
+    return update(audit).where(*of_server(audit), of_them).values(before=None, after=None)
+
+
+@cache
+def delete_reports_of() -> Delete:
+    """Reports of a person's results: those are gone."""
+    owner: ColumnElement[str] = notices.c.facts["owner_id"].as_string()
+    return delete(notices).where(*_reports(), owner == bindparam("the_actor_id"))
+
+
+@cache
+def blank_reports_by() -> Update:
+    """What a person has reported stays reported, by nobody."""
+    by_them = notices.c.key.endswith(
+        literal(":") + bindparam("the_platform") + literal(":") + bindparam("the_actor_id"), autoescape=False
+    )
+    return (
+        update(notices).where(*_reports(), by_them).values(facts=func.json_set(notices.c.facts, "$.by", ""))
+    )
+
+
+def _reports() -> tuple[Condition, ...]:
+    return *of_server(notices), notices.c.code == "report"
 
 
 @cache

@@ -331,6 +331,12 @@ def forget_jobs() -> Delete:
     return delete(jobs).where(jobs.c.id.in_(old))
 
 
+@cache
+def delete_jobs_by_id() -> Delete:
+    """These jobs."""
+    return delete(jobs).where(jobs.c.id.in_(bindparam("the_ids", expanding=True)))
+
+
 # -- jobs: after a backup was put back
 
 

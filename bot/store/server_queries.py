@@ -88,8 +88,9 @@ def to_delete() -> Select[str, str]:
 
 @cache
 def known_servers() -> Select[str, str]:
-    """Servers that have decided anything."""
-    return select(servers.c.platform, servers.c.server)
+    """Servers that have jobs, or have decided anything."""
+    decided = select(servers.c.platform, servers.c.server)
+    return select(decided.union(select(jobs.c.platform, jobs.c.server)).subquery())
 
 
 @cache
@@ -143,9 +144,17 @@ def open_jobs_of_server() -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def delete_ended_of_server() -> Delete:
-    """Jobs of a server that have ended."""
-    return delete(jobs).where(*of_server(jobs), jobs.c.state.in_(sorted(set(State) - OPEN)))
+def ended_of_server() -> Select[*tuple[Any, ...]]:
+    """Some jobs of a server that have ended."""
+    return _some().where(*of_server(jobs), jobs.c.state.in_(sorted(set(State) - OPEN)))
+
+
+def _some() -> Select[*tuple[Any, ...]]:
+    return select(jobs.c.id, jobs.c.inputs, jobs.c.media).limit(bindparam("the_limit"))
+
+
+def _these() -> Condition:
+    return jobs.c.id.in_(bindparam("the_ids", expanding=True))
 
 
 @cache
@@ -161,21 +170,32 @@ def _ended_before() -> tuple[Condition, ...]:
 
 
 @cache
+def with_media() -> Select[*tuple[Any, ...]]:
+    """Some jobs of a server whose results it keeps no longer."""
+    return _some().where(*_ended_before(), func.json_array_length(jobs.c.media) > 0)
+
+
+@cache
 def forget_media() -> Update:
-    """A server keeps the results of these jobs no longer; why others failed is kept."""
+    """The results of these jobs are gone; why others failed is kept."""
     ready = jobs.c.outcome == Outcome.READY.value
-    left = func.json_array_length(jobs.c.media) > 0
     return (
         update(jobs)
-        .where(*_ended_before(), left)
+        .where(_these())
         .values(media=[], outputs=[], code=case((ready, "kept_no_longer"), else_=jobs.c.code))
     )
 
 
 @cache
+def with_prompts() -> Select[*tuple[Any, ...]]:
+    """Some jobs of a server of which it no longer keeps what they were asked for."""
+    return _some().where(*_ended_before(), func.length(jobs.c.inputs) > EMPTY)
+
+
+@cache
 def forget_prompts() -> Update:
-    """A server keeps no longer what these jobs were asked for."""
-    return update(jobs).where(*_ended_before(), func.length(jobs.c.inputs) > EMPTY).values(inputs={})
+    """What these jobs were asked for is gone."""
+    return update(jobs).where(_these()).values(inputs={})
 
 
 @cache

@@ -15,6 +15,8 @@ from bot.ports import Person, Record, Standing
 from bot.rules.scope import SERVER, Entry, Scope
 from bot.store import server_queries
 from bot.store.audit import insert_records
+from bot.store.dropped import in_chunks
+from bot.store.privacy import delete_jobs
 from bot.store.tables import charges, installs, job_of, servers, settings, tallies
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class Servers:
         await self._database.write(partial(_decide, platform, server, statement, values, record))
 
     async def known(self) -> list[tuple[str, str]]:
-        """Servers that have decided anything."""
+        """Servers that have jobs, or have decided anything."""
         return [
             (row.platform, row.server) for row in await self._database.read(server_queries.known_servers())
         ]
@@ -128,24 +130,29 @@ class Servers:
         rows = await self._database.read(server_queries.to_delete(), the_now=now)
         return [(row.platform, row.server) for row in rows]
 
-    async def forget_media(self, platform: str, server: str, before: float) -> int:
-        """Forget the results of jobs accepted before a time; says how many. Files go with the tidying."""
+    async def forget_media(self, platform: str, server: str, before: float, *, now: float) -> int:
+        """Forget the results of jobs accepted before a time, and drop their files; says how many."""
         where = {**_who(platform, server), "the_time": before}
-        return await self._database.write(partial(_count, server_queries.forget_media(), where))
+        forget = partial(_change, server_queries.forget_media())
+        which = server_queries.with_media()
+        return await in_chunks(self._database, which, where, forget, now=now, results_only=True)
 
-    async def forget_prompts(self, platform: str, server: str, before: float) -> int:
-        """Forget what jobs accepted before a time were asked for; says how many."""
+    async def forget_prompts(self, platform: str, server: str, before: float, *, now: float) -> int:
+        """Forget what jobs accepted before a time were asked for, with the files given; says how many."""
         where = {**_who(platform, server), "the_time": before}
-        return await self._database.write(partial(_count, server_queries.forget_prompts(), where))
+        forget = partial(_change, server_queries.forget_prompts())
+        return await in_chunks(self._database, server_queries.with_prompts(), where, forget, now=now)
 
     async def open_jobs(self, platform: str, server: str) -> list[Job]:
         rows = await self._database.read(server_queries.open_jobs_of_server(), **_who(platform, server))
         return [job_of(row) for row in rows]
 
-    async def delete(self, platform: str, server: str) -> bool:
+    async def delete(self, platform: str, server: str, *, now: float) -> bool:
         """All that is kept of it but for jobs that are open, and while there are such, the money; whether
         nothing is left."""
-        return await self._database.write(partial(_delete, _who(platform, server)))
+        who = _who(platform, server)
+        await in_chunks(self._database, server_queries.ended_of_server(), who, delete_jobs, now=now)
+        return await self._database.write(partial(_delete, who))
 
 
 def _who(platform: str, server: str) -> dict[str, Any]:
@@ -161,8 +168,8 @@ def _person_of(row: Any) -> Person:
 # -- within a transaction
 
 
-def _count(statement: Any, values: dict[str, Any], connection: Connection) -> int:
-    return connection.execute(statement, values).rowcount
+def _change(statement: Any, ids: list[str], connection: Connection) -> None:
+    connection.execute(statement, {"the_ids": ids})
 
 
 def _save(
@@ -196,7 +203,6 @@ def _decide(
 def _delete(who: dict[str, Any], connection: Connection) -> bool:
     for table in (*server_queries.OF_A_SERVER, installs):
         connection.execute(server_queries.delete_of_server(table), who)
-    connection.execute(server_queries.delete_ended_of_server(), who)
     if connection.execute(server_queries.open_jobs_of_server(), who).first() is not None:
         return False
     connection.execute(server_queries.delete_entries_of_server(), who)

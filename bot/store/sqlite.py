@@ -283,7 +283,7 @@ def _reason(path: Path, error: BaseException | None) -> str:
 def _set_up(connection: Any, _record: Any) -> None:
     """Commits that survive a power cut, and foreign keys; transactions begin where we say so."""
     connection.isolation_level = None
-    _run(connection, "PRAGMA foreign_keys=ON", "PRAGMA synchronous=FULL")
+    _run(connection, "PRAGMA foreign_keys=ON", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
 
 
 def _set_up_reader(connection: Any, _record: Any) -> None:

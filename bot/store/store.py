@@ -32,6 +32,7 @@ from bot.store import ledger, queries, server_queries
 from bot.store.audit import Audit, insert_records
 from bot.store.backups import Backups
 from bot.store.chat import Chat
+from bot.store.dropped import Dropped, drop, files_of
 from bot.store.installs import Installs
 from bot.store.keys import ProviderKeys
 from bot.store.lock import FileLock
@@ -63,6 +64,7 @@ class Store:
         self._lock = lock
         self.backups = database.backups
         self.chat = Chat(database)
+        self.dropped = Dropped(database)
         self.installs = Installs(database)
         self.ledger = ledger.Ledger(database)
         self.servers = Servers(database)
@@ -411,16 +413,20 @@ class Store:
         return await self._database.write(partial(_moved, queries.redeliver(), values))
 
     async def remove_media(
-        self, job_id: JobId, by: str, *, prompt: bool = False, record: Record | None = None
+        self, job_id: JobId, by: str, *, now: float, prompt: bool = False, record: Record | None = None
     ) -> Job:
-        """Forget the result of an ended job, for good, and with `prompt` what was asked for. Stale where it
-        has not ended."""
+        """Forget the result of an ended job, for good, and with `prompt` what was asked for; drop its files.
+
+        Stale where it has not ended.
+        """
         values: dict[str, Json] = {"the_id": job_id, "the_facts": {"by": by}, "outputs": [], "media": []}
         if prompt:
             values["inputs"] = {}
 
         def remove(connection: Connection) -> Job:
+            row = connection.execute(queries.job(), {"the_id": job_id}).one_or_none()
             job = _moved(queries.remove_media(), values, connection)
+            drop(files_of(row, results_only=not prompt) if row else (), now, connection)
             _note(record, job, connection)
             return job
 
@@ -549,8 +555,7 @@ class Store:
             queries.files_in_use(), the_time=since, the_last_id=last_id, the_limit=CHUNK
         ):
             for row in rows:
-                digests.update(medium["digest"] for medium in row.media)
-                digests.update(_input_files(row.inputs))
+                digests.update(files_of(row))
             last_id = rows[-1].id
         return digests
 
@@ -698,10 +703,3 @@ def _used_by(caps: Sequence[Cap], actor: Actor, channel: str) -> dict[str, Json]
         f"the_since_{number}": cap.since for number, cap in enumerate(caps) if cap.since is not None
     }
     return {**_person(actor), "the_channel": channel, **beginnings}
-
-
-def _input_files(inputs: Mapping[str, Json]) -> Iterable[str]:
-    for value in inputs.values():
-        for file in value if isinstance(value, list) else [value]:
-            if isinstance(file, Mapping) and "file" in file:
-                yield file["file"]

@@ -285,6 +285,13 @@ forgotten = Table(
     Column("at", Double, nullable=False),
 )
 
+dropped = Table(
+    "dropped",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+)
+
 # -- money: whole micro-dollars (10**-6 USD), so that sums are exact
 
 charges = Table(
