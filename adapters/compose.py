@@ -132,8 +132,7 @@ async def installation(
             name: await stack.enter_async_context(client_of(name, one)) for name, one in providers.items()
         }
         keys = _keys(settings, providers, store, now)
-        clients = Roster(fixed, keys.client)
-        keys.serve(clients)
+        clients = Roster(fixed, keys)
         stack.push_async_callback(clients.aclose)
         price_list = _prices(settings)
         books = Rulebooks(store, catalogue, _defaults(settings, catalogue))

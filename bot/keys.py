@@ -11,8 +11,8 @@ import structlog
 from bot.errors import KeyMissing, LostAnswer, NotAPrediction, ProviderRefused, Refused, TryLater
 from bot.jobs import Actor
 from bot.ports import KeyInfo, Record
-from bot.providers import Client, Roster
-from bot.routes import base_of, own_name, owner_of
+from bot.providers import Client
+from bot.routes import base_of, owner_of
 
 if TYPE_CHECKING:
     from bot.secrets import Vault
@@ -45,11 +45,6 @@ class Keys:
         self._connect = connect
         self._providers = tuple(providers)
         self._now = now
-        self._roster: Roster | None = None
-
-    def serve(self, roster: Roster) -> None:
-        """Whose clients are made with these keys: told when one is replaced."""
-        self._roster = roster
 
     def providers(self) -> Sequence[str]:
         return self._providers
@@ -71,21 +66,24 @@ class Keys:
             now=self._now(),
             record=record,
         )
-        self._retire(actor, provider)
 
     async def drop(self, actor: Actor, provider: str, record: Record) -> None:
         self._check_known(provider)
         if not await self._store.keys.drop(actor.platform, actor.server, provider, record):
             raise Refused("no_key", provider=provider)
 
-    async def client(self, name: str) -> Client | None:
-        """The client of a server's own key; None where there is none, or nobody can open it."""
+    # -- for who runs jobs on them
+
+    def is_own(self, name: str) -> bool:
+        return owner_of(name) is not None
+
+    async def sealed(self, name: str) -> str | None:
         owner = owner_of(name)
         if owner is None or base_of(name) not in self._providers:
             return None
-        sealed = await self._store.keys.sealed(*owner, base_of(name))
-        if sealed is None:
-            return None
+        return await self._store.keys.sealed(*owner, base_of(name))
+
+    def client(self, name: str, sealed: str) -> Client | None:
         try:
             return self._connect(name, self._vault().open(sealed))
         except KeyMissing as error:
@@ -95,10 +93,6 @@ class Keys:
     def _check_known(self, provider: str) -> None:
         if provider not in self._providers:
             raise Refused("no_such_provider", provider=provider[:100], known=list(self._providers))
-
-    def _retire(self, actor: Actor, provider: str) -> None:
-        if self._roster is not None:
-            self._roster.retire(own_name(provider, actor.platform, actor.server))
 
     async def _check(self, provider: str, key: str) -> None:
         """Ask the provider something that costs nothing."""

@@ -48,6 +48,4 @@ def governed(
 
 def roster(clients: Mapping[str, Client], governed: Mapping[str, Any]) -> Roster:
     """The clients, with those of keys that servers bring."""
-    made = Roster(clients, governed["keys"].client)
-    governed["keys"].serve(made)
-    return made
+    return Roster(clients, governed["keys"])

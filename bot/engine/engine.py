@@ -169,7 +169,7 @@ class Engine:
 
     async def _know(self, provider: str) -> None:
         """What a server's own key is for, once it is needed; and its new client, where it was replaced."""
-        client = self._clients.get(provider) or await self._clients.ensure(provider)
+        client = await self._clients.ensure(provider)
         sweep = self._sweeps.get(provider)
         if client is None or (sweep is not None and sweep.client is client):
             return

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from bot.providers.client import Client
 
-Make: TypeAlias = Callable[[str], Awaitable[Client | None]]
+
+class OwnKeys(Protocol):
+    """The keys of servers. Any process may change them at any time."""
+
+    def is_own(self, name: str) -> bool:
+        """Whether a client of this name runs on a server's key."""
+        ...
+
+    async def sealed(self, name: str) -> str | None:
+        """The key as it is stored; None where there is none (any more)."""
+        ...
+
+    def client(self, name: str, sealed: str) -> Client | None:
+        """A client with this key; None where nobody can open it."""
+        ...
 
 
 class Roster(Mapping[str, Client]):
     """What is in use. A key's client is made when it is first needed: ask `ensure` before looking it up."""
 
-    def __init__(self, fixed: Mapping[str, Client], make: Make | None = None) -> None:
-        """`make`: the client of a server's own key by name, None where there is no such key (any more)."""
+    def __init__(self, fixed: Mapping[str, Client], keys: OwnKeys | None = None) -> None:
         self._clients = dict(fixed)
-        self._make = make
+        self._keys = keys
+        self._sealed: dict[str, str] = {}
         self._retired: list[Client] = []
-        self._own: list[str] = []
         self._making = asyncio.Lock()
 
     def __getitem__(self, name: str) -> Client:
@@ -32,22 +45,26 @@ class Roster(Mapping[str, Client]):
         return len(self._clients)
 
     async def ensure(self, name: str) -> Client | None:
-        """The client of this name, made where there is a key for it; None where nothing is known of it."""
+        """The client of this name, by the key that is stored now; None where nothing is known of it.
+
+        A client whose key was replaced or taken away is retired: whoever has it may go on with it.
+        """
+        if self._keys is None or not self._keys.is_own(name):
+            return self._clients.get(name)
         async with self._making:
-            if name not in self._clients and self._make is not None:
-                made = await self._make(name)
-                if made is not None:
-                    self._clients[name] = made
-                    self._own.append(name)
+            sealed = await self._keys.sealed(name)
+            if sealed != self._sealed.get(name):
+                self._retire(name)
+                made = None if sealed is None else self._keys.client(name, sealed)
+                if sealed is not None and made is not None:
+                    self._clients[name], self._sealed[name] = made, sealed
             return self._clients.get(name)
 
-    def retire(self, name: str) -> None:
-        """The key was replaced: the next to ask gets a new client; who has the old one may go on with it."""
-        if name in self._own:
-            self._own.remove(name)
+    def _retire(self, name: str) -> None:
+        if self._sealed.pop(name, None) is not None:
             self._retired.append(self._clients.pop(name))
 
     async def aclose(self) -> None:
         """Close what was made here; the fixed ones belong to who made them."""
-        for client in (*self._retired, *(self._clients[name] for name in self._own)):
+        for client in (*self._retired, *(self._clients[name] for name in self._sealed)):
             await client.aclose()
