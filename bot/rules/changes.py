@@ -10,7 +10,7 @@ from bot.errors import BadOrder, Problem
 from bot.jobs import Json
 from bot.rules.keys import INPUTS, find_key
 from bot.rules.scope import Change, Changed, Entry, Scope
-from bot.rules.values import read
+from bot.rules.values import ID, read
 
 MOST_ENTRIES = 2000
 """Settings of one server: more than anybody keeps in mind, few enough to be read with each change."""
@@ -42,6 +42,9 @@ def apply(
 
 
 def _read(change: Change, catalogue: Catalogue) -> tuple[str, Json]:
+    if change.scope.id and not ID.fullmatch(change.scope.id):
+        code = f"bad_id_{change.scope.kind.value}s"
+        raise BadOrder([Problem(code, change.scope.kind.value, {"value": change.scope.id[:80]})])
     key = find_key(change.key, catalogue)
     if change.value is None:
         return key.name, None

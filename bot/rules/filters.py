@@ -25,6 +25,8 @@ LOOK_ALIKES = str.maketrans(
         **dict(zip("авекмнорстухіјѕԁԛԝһӏ", "abekmhopctyxijsdqwhl", strict=True)),
         **dict(zip("αβεηικμνορτυχω", "abenikuvoptyxw", strict=True)),
         **dict(zip("013457892", "oleastbgz", strict=True)),
+        # Small capitals, letters of phonetic alphabets, Armenian ones
+        **dict(zip("ɑʙᴄᴅᴇꜰɡɢʜɪɩᴊᴋʟᴍɴᴏᴘʀꭇꜱᴛᴜᴠᴡʏᴢօսհցո", "abcdefgghiijklmnoprrstuvwyzouhgn", strict=True)),
         "ı": "i",
         "ł": "l",
         "ø": "o",
@@ -47,8 +49,12 @@ UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u
 _IS_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
-INVISIBLE = frozenset({"Mn", "Me", "Cf", "Co"})
-"""Unicode's categories of combining marks, format characters such as the zero-width ones, private use."""
+INVISIBLE = frozenset({"Mn", "Me", "Cf", "Co", "Cs"})
+"""Unicode's categories of combining marks, format characters such as the zero-width ones, private use, and
+halves of characters."""
+
+FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Letters that show nothing: fillers of Hangul."""
 
 AT_ONCE = 50
 """Words that one automaton looks for: it must fit RE2's memory."""
@@ -64,7 +70,7 @@ def skeleton(text: str, *, signs: bool = False) -> str:
     With `signs`, those that can stand for a letter do.
     """
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    shown = "".join(one for one in plain if unicodedata.category(one) not in INVISIBLE)
+    shown = "".join(one for one in plain if unicodedata.category(one) not in INVISIBLE and one not in FILLERS)
     letters = (shown.translate(SIGNS) if signs else shown).translate(LOOK_ALIKES).translate(ONE_FOR_ANOTHER)
     return " ".join(re.sub(r"[\W_]+", " ", letters).split())
 
@@ -80,6 +86,8 @@ def check_pattern(text: str) -> None:
         raise BadPattern(f"longer than {LONGEST_PATTERN} characters")
     try:
         pattern = _compiled(text)
+    except UnicodeEncodeError:
+        raise BadPattern("it holds half a character") from None
     except re2.error as error:
         reason = error.args[0] if error.args else "not understood"
         raise BadPattern(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
@@ -113,7 +121,7 @@ class Filter:
             looks = {skeleton(text), skeleton(text, signs=True)}
             if any(one.search(look) is not None for one in self._words for look in looks):
                 return True
-        plain = unicodedata.normalize("NFKC", text)
+        plain = unicodedata.normalize("NFKC", text).encode("utf-8", "replace").decode()
         return any(one.search(plain) is not None for one in self._patterns)
 
 

@@ -1,7 +1,8 @@
 """The rules of one server, compiled: built-in < installation < server < channel or role. Pure.
 
 Gates (models, channels, roles, adults, words, patterns) only ever narrow: each layer must let a job pass.
-Only a role may open again for its members what the server's own list of models has closed. Of values, the
+Only a role may open for its members what the server's own `models` doesn't list; nothing opens what is in any
+`models_off`. Of values, the
 nearest layer's holds; of a person's limits and budgets, the most generous of their roles takes the server's
 place.
 """
@@ -137,12 +138,14 @@ class Rulebook:
         return all((on is None or channel in on) and channel not in (off or ()) for on, off in lists)
 
     def _has_model(self, command: str, channel: str, roles: Collection[str]) -> bool:
-        by_server = _lets(self._server, command) or any(
-            "models" in layer and _lets(layer, command) for _, layer in self._roles(roles)
+        layers = [layer for _, layer in self._roles(roles)]
+        opened = _lists(self._server, command) or any(
+            "models" in one and _lists(one, command) for one in layers
         )
-        by_roles = all(command not in (layer.get("models_off") or ()) for _, layer in self._roles(roles))
-        by_others = _lets(self._installation, command) and _lets(self._channel(channel), command)
-        return by_server and by_roles and by_others
+        layers += [self._installation, self._server, self._channel(channel)]
+        closed = any(_closes(layer, command) for layer in layers)
+        by_others = _lists(self._installation, command) and _lists(self._channel(channel), command)
+        return opened and by_others and not closed
 
     def models(self, *, channel: str, roles: Collection[str]) -> tuple[str, ...]:
         """The commands that may be used there."""
@@ -260,11 +263,14 @@ WHOSE: Mapping[bool, tuple[Whose, ...]] = {
 """Whose jobs are counted; of those whom a server trusts, not their own."""
 
 
-def _lets(layer: Layer, command: str) -> bool:
+def _lists(layer: Layer, command: str) -> bool:
     listed = layer.get("models")
-    is_on = listed is None or "*" in listed or command in listed
+    return listed is None or "*" in listed or command in listed
+
+
+def _closes(layer: Layer, command: str) -> bool:
     off = layer.get("models_off") or ()
-    return is_on and command not in off and "*" not in off
+    return "*" in off or command in off
 
 
 def _filter_of(layer: Layer) -> Filter | None:

@@ -63,10 +63,10 @@ def _quoted(text: str) -> str:
 def read_toml(text: str, catalogue: Catalogue) -> tuple[Entry, ...]:
     """The settings of a file, in place of all others. BadOrder with every mistake."""
     if len(text) > LARGEST:
-        raise BadOrder([Problem("file_too_large", None, {"limit": LARGEST})])
+        raise BadOrder([Problem("too_long_file", None, {"limit": LARGEST // 1024})])
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for numbers that Python refuses to read
         raise BadOrder([Problem("bad_toml", None, {"detail": str(error)[:200]})]) from None
     return apply((), list(_changes(data)), catalogue)[0]
 
@@ -77,6 +77,8 @@ def _changes(data: Mapping[str, Any]) -> Iterator[Change]:
         if of_kind is not None and not isinstance(of_kind, Mapping):
             raise BadOrder([Problem("unknown_setting", kind, {"nearest": f'[{kind}."ID"]'})])
         for id_, table in (of_kind or {}).items():
+            if not id_:
+                raise BadOrder([Problem("unknown_setting", f'{kind}.""', {"nearest": f'[{kind}."ID"]'})])
             if not isinstance(table, Mapping):
                 raise BadOrder([Problem("unknown_setting", f"{kind}.{id_}"[:100], {"nearest": None})])
             yield from _of_table(Scope(ScopeKind(kind), id_), table)

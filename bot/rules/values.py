@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import Any, NoReturn
 from zoneinfo import available_timezones
@@ -27,6 +27,9 @@ ALL = ("*", "all")
 
 MENTION = re.compile(r"<(?:[@#][&!]?|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>")
 """How Discord and Slack write channels, people and roles: <#1>, <@!1>, <@&1>, <#C1|name>, <!subteam^S1>."""
+
+AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6}|,(?![0-9]{3}$)[0-9]{1,6})?")
+HUGE = 10**30
 
 ID = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
 
@@ -96,6 +99,13 @@ def zones() -> frozenset[str]:
 
 def _wrong(key: Key, code: str, **facts: Any) -> NoReturn:
     raise BadOrder([Problem(code, key.name, facts)])
+
+
+def _told(raw: object) -> str:
+    """What was given, as far as anybody wants to read it again."""
+    if isinstance(raw, int) and not -HUGE < raw < HUGE:
+        return "a very large number"  # Python itself refuses to write it down
+    return str(raw)[:80].strip() or "-"
 
 
 # -- lists
@@ -168,9 +178,9 @@ def _read_command(key: Key, text: str, catalogue: Catalogue) -> str:
 
 
 def _read_id(key: Key, raw: object) -> str:
-    text = MENTION.sub(r"\1", str(raw)).strip()
+    text = MENTION.sub(r"\1", _told(raw)).strip()
     if isinstance(raw, bool | float | list | Mapping) or not ID.fullmatch(text):
-        _wrong(key, f"bad_id_{key.kind.value}", value=str(raw)[:80])
+        _wrong(key, f"bad_id_{key.kind.value}", value=_told(raw))
     return text
 
 
@@ -181,7 +191,7 @@ def _read_choice(key: Key, raw: object) -> Json:
     text = str(raw).strip().lower().replace("-", "_")
     if text not in key.choices:
         close = nearest(text, key.choices)
-        _wrong(key, "not_a_choice", value=str(raw)[:80], choices=key.choices, nearest=close)
+        _wrong(key, "not_a_choice", value=_told(raw), choices=key.choices, nearest=close)
     return text
 
 
@@ -190,30 +200,27 @@ def _read_zone(key: Key, raw: object) -> Json:
     by_folded = {zone.casefold(): zone for zone in zones()}
     if found := by_folded.get(text.casefold()):
         return found
-    _wrong(key, "no_such_zone", value=text[:80], nearest=nearest(text, zones()))
+    _wrong(key, "no_such_zone", value=text[:80] or None, nearest=nearest(text, zones()))
 
 
 def _read_count(key: Key, raw: object) -> Json:
     if isinstance(raw, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", raw):
         raw = int(raw)
     if not isinstance(raw, int) or isinstance(raw, bool) or not 0 <= raw <= MOST_COUNT:
-        _wrong(key, "bad_count", value=str(raw)[:80], maximum=MOST_COUNT)
+        _wrong(key, "bad_count", value=_told(raw), maximum=MOST_COUNT)
     return raw
 
 
 def _read_money(key: Key, raw: object) -> Json:
-    """US dollars, kept to the micro-dollar."""
-    text = re.sub(r"(?i)^\s*(us)?\s*\$|\s*(usd|\$)\s*$", "", str(raw)).strip().replace(",", ".")
-    try:
-        amount = Decimal(text) if len(text) <= 30 and not isinstance(raw, bool) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or not 0 <= amount <= MOST_MONEY:
-        _wrong(key, "bad_money", value=str(raw)[:80], maximum=int(MOST_MONEY))
-    if amount != (rounded := amount.quantize(Decimal("0.000001"))):
-        _wrong(key, "bad_money", value=str(raw)[:80], maximum=int(MOST_MONEY))
-    whole, _, fraction = f"{rounded:f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0'):0<2}"
+    """US dollars, kept to the micro-dollar. A comma is a decimal point, but never before three digits: those
+    who write 1,000 mean a thousand, and others one."""
+    text = re.sub(r"(?i)^\s*(us)?\s*\$|\s*(usd|\$)\s*$", "", _told(raw)).strip()
+    match = AMOUNT.fullmatch(text) if not isinstance(raw, bool) else None
+    amount = Decimal(text.replace(",", ".")) if match else None
+    if amount is None or not 0 <= amount <= MOST_MONEY:
+        _wrong(key, "bad_money", value=_told(raw), maximum=int(MOST_MONEY))
+    whole, _, fraction = f"{amount:f}".partition(".")
+    return f"{int(whole)}.{fraction.rstrip('0'):0<2}"
 
 
 def _read_money_or_refuse(key: Key, raw: object) -> Json:
@@ -221,12 +228,10 @@ def _read_money_or_refuse(key: Key, raw: object) -> Json:
 
 
 def _read_days(key: Key, raw: object) -> Json:
-    try:
-        days = float(str(raw)) if not isinstance(raw, bool) else -1.0
-    except ValueError:
-        days = -1.0
-    if not 0 < days <= MOST_DAYS:  # nor is a NaN
-        _wrong(key, "bad_days", value=str(raw)[:80], maximum=MOST_DAYS)
+    match = re.fullmatch(r"\s*([0-9]{1,5}(?:\.[0-9]{1,6})?)\s*", _told(raw))
+    days = float(match[1]) if match and not isinstance(raw, bool) else 0.0
+    if not 0 < days <= MOST_DAYS:
+        _wrong(key, "bad_days", value=_told(raw), maximum=MOST_DAYS)
     return int(days) if days.is_integer() else days
 
 
