@@ -32,7 +32,7 @@ WORTH_THEIR_LOGS = 4
 AT_ONCE = 16
 """Requests under way at once."""
 
-PROGRESS_LOOKS = 4
+PROGRESS_LOOKS = 2
 """Looks a turn at those whose logs, and so their progress, no list shows."""
 
 MOST_PAGES = 3

@@ -27,9 +27,10 @@ from bot.http import Site, make_app, serve
 from bot.jobs import Actor, JobId, Media, Outcome, Place
 from bot.media import Library
 from bot.ports import Card, Failed, MediaFile, Notice, Post, Ready, Waiting, Working
+from bot.prices import Prices
 from bot.providers import Capabilities
 from bot.store import Store
-from tests.governed import governed
+from tests.governed import FREE, governed
 from tests.media_samples import still
 
 ALL = Capabilities(True, True, True, True, True, True, version_in_model_body=False, deadline=True)
@@ -114,10 +115,16 @@ async def person(
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    async with open_page(tmp_path) as page:
+        yield page
+
+
+@asynccontextmanager
+async def open_page(folder: Path, *, prices: Prices = FREE) -> AsyncIterator[Page]:
     clock = Clock()
     async with (
-        await Store.open(f"sqlite:///{tmp_path}/reel.db") as store,
-        Library(tmp_path / "media", max_bytes=100_000) as library,
+        await Store.open(f"sqlite:///{folder}/reel.db") as store,
+        Library(folder / "media", max_bytes=100_000) as library,
     ):
         catalogue = load()
         web = Web(store, catalogue, library, settings=Settings(), public_url=None, now=clock)
@@ -132,7 +139,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
             public=False,
             now=clock,
             rng=random.Random(1),
-            **governed(store, catalogue, now=clock),
+            **governed(store, catalogue, prices=prices, now=clock),
         )
 
         async def ready() -> str | None:

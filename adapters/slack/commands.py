@@ -266,7 +266,10 @@ class Commands:
         spot = await self._place_of(origin, filled)
         origin = replace(origin, spot=spot, response_url=filled.response_url)
         if not filled.is_slow:
-            await self._order(origin, spot, filled.form.model, filled.options)
+            try:
+                await self._order(origin, spot, filled.form.model, filled.options)
+            except (ForPerson, TryLater, LostAnswer) as error:
+                await self.apologise(origin, error)  # where the form was for
             return
         answered = asyncio.create_task(asyncio.sleep(ANSWERED))
         shown, sorry = await self._fetched_and_ordered(origin, filled, spot)

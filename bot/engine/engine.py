@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 AWAY = 30.0
 """Seconds of a provider's "not now" after which a job rather goes to the next of its route."""
 
+CHOOSING = 3
+"""How many times as long as a choice from the queue took, no other is made."""
+
 Step: TypeAlias = Callable[[Job], Awaitable[Fate]]
 
 NEARLY_ALL = 0.98
@@ -247,13 +250,19 @@ class Engine:
         await self._claim_retries(limit=None)
 
     async def _take_in(self) -> None:
-        """Start queued jobs as soon as there is something to start and room for it."""
+        """Start queued jobs as soon as there is something to start and room for it.
+
+        Choosing among very many takes its time: then it is done less often, for more places at once.
+        """
+        loop = asyncio.get_running_loop()
         while True:
             self._wanted.clear()
+            began = loop.time()
             if not self._stopping:
                 for job in await self._start():
                     self._cards.show(job, Working(None, None))
                     self._take(job, self._steps.submit)
+            await asyncio.sleep(min(CHOOSING * (loop.time() - began), 1.0))
             await self._wanted.wait()
 
     async def _start(self) -> list[Job]:

@@ -10,18 +10,21 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    CTE,
     JSON,
     BindParameter,
     ColumnElement,
     Delete,
     Insert,
     Select,
+    Subquery,
     Update,
     bindparam,
     case,
     delete,
     func,
     insert,
+    literal,
     null,
     or_,
     select,
@@ -117,15 +120,67 @@ def count_at_provider() -> Select[int]:
     return select(func.count()).select_from(jobs).where(jobs.c.state.in_(sorted(AT_PROVIDER)))
 
 
+def _people(state: ColumnElement[str]) -> Subquery:
+    """Whoever has jobs in a state. From each the next is sought in the index: their jobs need not be read."""
+    this, someone = jobs.alias("this"), jobs.alias("someone")
+
+    def next_one(same: int) -> ScalarSelect[Any]:
+        """Of the columns of a person the first `same` are the same, and the one after them is greater."""
+        after = jobs.alias(f"after_{same}")
+        names = [column.name for column in PERSON]
+        alike = [after.c[name] == this.c[name] for name in names[:same]]
+        greater = after.c[names[same]] > this.c[names[same]]
+        return (
+            select(after.c.id)
+            .where(after.c.state == state, *alike, greater)
+            .order_by(*(after.c[name] for name in names))
+            .limit(1)
+            .correlate(this)
+            .scalar_subquery()
+        )
+
+    first = select(jobs.c.id).where(jobs.c.state == state).order_by(*PERSON).limit(1).scalar_subquery()
+    heads = select(first.label("id")).cte("heads", recursive=True)
+    following = func.coalesce(*(next_one(same) for same in (2, 1, 0)))
+    heads = heads.union_all(select(following).select_from(heads.join(this, this.c.id == heads.c.id)))
+    columns = (someone.c[column.name] for column in PERSON)
+    return select(*columns).join(heads, someone.c.id == heads.c.id).subquery("people_")
+
+
+def _lines(some_closed: bool) -> CTE:
+    """The first jobs of everybody's line in the queue, up to `the_most_each`, with their `place` in it."""
+    queued = literal(State.QUEUED.value)
+    people_, own = _people(queued), jobs.alias("own")
+    closed = own.c.provider.not_in(bindparam("the_closed", expanding=True))
+    theirs = (
+        select(own.c.id)
+        .where(
+            own.c.state == queued,
+            *(own.c[one.name] == people_.c[one.name] for one in PERSON),
+            own.c.due_at <= bindparam("the_now"),
+            *([closed] if some_closed else []),
+        )
+        .order_by(own.c.created_at, own.c.id)
+        .limit(bindparam("the_most_each"))
+        .correlate(people_)
+    )
+    place = func.row_number().over(partition_by=PERSON, order_by=(jobs.c.created_at, jobs.c.id))
+    return (
+        select(jobs.c.id, jobs.c.created_at, *PERSON, place.label("place"))
+        .select_from(people_.join(jobs, jobs.c.id.in_(theirs)))
+        .cte("lines")
+    )
+
+
 @cache
 def start(some_closed: bool = False) -> Update:
     """The next jobs of the queue go to the provider: those first whose server, then who has least there.
 
-    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most_each`.
-    Within a server they go by these turns, and in this order they count for the server. With `some_closed`,
-    the jobs of `the_closed` providers are left out.
+    A job's turn counts the person's jobs that are there or go before it; none may pass `the_most`. Within a
+    server they go by these turns, and in this order they count for the server. With `some_closed`, the jobs
+    of `the_closed` providers are left out. `the_most_each` of a line are looked at: no more can be chosen.
     """
-    closed = jobs.c.provider.not_in(bindparam("the_closed", expanding=True))
+    lines = _lines(some_closed)
     there = (
         select(*PERSON, func.count().label("theirs"))
         .where(jobs.c.state.in_(sorted(AT_PROVIDER)))
@@ -136,12 +191,6 @@ def start(some_closed: bool = False) -> Update:
         select(there.c.platform, there.c.server, func.sum(there.c.theirs).label("theirs"))
         .group_by(there.c.platform, there.c.server)
         .cte("servers_there")
-    )
-    place_in_own_line = func.row_number().over(partition_by=PERSON, order_by=(jobs.c.created_at, jobs.c.id))
-    lines = (
-        select(jobs.c.id, jobs.c.created_at, *PERSON, place_in_own_line.label("place"))
-        .where(_in_queue(), jobs.c.due_at <= bindparam("the_now"), *([closed] if some_closed else []))
-        .cte("lines")
     )
     turns = (
         select(
@@ -158,7 +207,6 @@ def start(some_closed: bool = False) -> Update:
             & (there.c.server == lines.c.server)
             & (there.c.actor_id == lines.c.actor_id),
         )
-        .where(lines.c.place <= bindparam("the_most_each"))
         .cte("turns")
     )
     place_in_server = func.row_number().over(
@@ -172,7 +220,7 @@ def start(some_closed: bool = False) -> Update:
             servers_there,
             (servers_there.c.platform == turns.c.platform) & (servers_there.c.server == turns.c.server),
         )
-        .where(turns.c.turn <= bindparam("the_most_each"))
+        .where(turns.c.turn <= bindparam("the_most"))
         .order_by(func.coalesce(servers_there.c.theirs, 0) + place_in_server, turns.c.created_at, turns.c.id)
         .limit(bindparam("the_limit"))
     )
@@ -211,8 +259,9 @@ def claim_some() -> Update:
         .where(jobs.c.state == bindparam("the_state"), jobs.c.claimable_at <= bindparam("the_now"))
         .cte("turns")
     )
-    due = select(turns.c.id).order_by(turns.c.turn, turns.c.claimable_at).limit(bindparam("the_limit"))
-    return _claimed(due)
+    return _claimed(
+        select(turns.c.id).order_by(turns.c.turn, turns.c.claimable_at).limit(bindparam("the_limit"))
+    )
 
 
 def _claimed(due: Select[Any]) -> Update:

@@ -201,7 +201,7 @@ class Store:
             return []
         values: dict[str, Json] = {
             "the_now": now,
-            "the_most_each": at_once_per_person,
+            "the_most": at_once_per_person,
             "lease_until": now + lease,
         }
         if closed:
@@ -642,9 +642,9 @@ def _start(values: Mapping[str, Json], at_once: int, limit: int, connection: Con
     free = at_once - connection.execute(queries.count_at_provider()).scalar_one()
     if free <= 0:
         return []
-    started = _jobs(
-        queries.start("the_closed" in values), {**values, "the_limit": min(free, limit)}, connection
-    )
+    most = min(free, limit)
+    limits = {"the_limit": most, "the_most_each": min(most, int(values["the_most"]))}
+    started = _jobs(queries.start("the_closed" in values), {**values, **limits}, connection)
     return sorted(started, key=lambda job: (job.created_at, job.id))
 
 

@@ -28,6 +28,7 @@ from bot.engine import Engine, Rules
 from bot.http import Site, make_app, serve
 from bot.jobs import Actor, Job, JobId, State
 from bot.media import Library
+from bot.prices import Prices
 from bot.providers import Client, connect
 from bot.sandbox.server import Sandbox
 from bot.sandbox.server import serve as serve_sandbox
@@ -117,6 +118,7 @@ class Rig:
     gate: Gate
     rules: Rules = QUICK
     limits: Limits = AMPLE
+    prices: Prices = FREE
     token: str | None = None
     manners: Manners = BRISK
     answer: float = 20.0
@@ -154,7 +156,7 @@ class Rig:
                 patience=self.patience,
             )
         )
-        governed_by = governed(self.store, CATALOGUE, now=self.server.clock)
+        governed_by = governed(self.store, CATALOGUE, prices=self.prices, now=self.server.clock)
         self.engine = Engine(
             self.store,
             self.library,
@@ -162,7 +164,7 @@ class Rig:
             roster({"box": self.client}, governed_by),
             {"slack": self.slack},
             rules=self.rules,
-            prices=FREE,
+            prices=self.prices,
             link=None,
             now=self.server.clock,
             rng=random.Random(7),
