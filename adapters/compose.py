@@ -213,7 +213,12 @@ async def _slack(
     if slack.bot_token is None and slack.client_id is None:
         return None
     clients = clients_for(slack, store.installs, lambda: vault(settings), now)
-    pages = install_routes(settings, clients, store.installs, now) if isinstance(clients, ManyClients) else []
+    joined = partial(store.servers.joined, Slack.name)
+    pages = (
+        install_routes(settings, clients, store.installs, now, joined)
+        if isinstance(clients, ManyClients)
+        else []
+    )
     return await stack.enter_async_context(
         Slack(catalogue, settings=slack, clients=clients, pages=pages, now=now)
     )

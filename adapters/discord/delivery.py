@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, TypeAlias
@@ -253,7 +254,8 @@ class Delivery:
         body = render.telling(telling, language)
         nonce = hashlib.sha256(telling.key.encode()).hexdigest()[:24]
         if telling.place is not None:
-            await self._rest.send(int(telling.place), Sending(body), nonce=nonce)
+            channel = await self._channel_of(telling.server, telling.place)
+            await self._rest.send(channel, Sending(body), nonce=nonce)
             return
         guild = await self._rest.guild(telling.server)
         if (channel := guild.get("system_channel_id")) is not None:
@@ -262,6 +264,15 @@ class Delivery:
                 return
         owner = await self._rest.private(str(guild["owner_id"]))
         await self._rest.send(owner, Sending(body), nonce=nonce)
+
+    async def _channel_of(self, server: str, channel: str) -> int:
+        """A channel of this very server. Gone where it is none: what is said of a server stays in it."""
+        if not re.fullmatch(r"[0-9]{1,20}", channel):
+            raise Gone(f"{channel} is no channel of Discord")
+        found = await self._rest.channel(int(channel))
+        if str(found.get("guild_id")) != server:
+            raise Gone(f"Channel {channel} isn't one of server {server}")
+        return int(channel)
 
     # -- taking away
 

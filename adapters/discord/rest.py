@@ -135,6 +135,9 @@ class Rest:
     async def guild(self, server: str) -> Json:
         return await self._request(Route("GET", "/guilds/{guild_id}", guild_id=server))
 
+    async def channel(self, channel: int) -> Json:
+        return await self._request(Route("GET", "/channels/{channel_id}", channel_id=channel))
+
     # -- the application
 
     async def identifies_left(self) -> tuple[int, float]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
@@ -35,11 +37,27 @@ DEADLINE = 2.0
 """Seconds that may pass before a form opens: it is itself the acknowledgement."""
 
 LARGEST_FILE = 256 * 1024
+LARGEST_PLAIN = 8 * 2**20
+"""Bytes of a file that is given as it is. A larger one is packed: Discord takes years of an audit then."""
 PROPOSALS_KEPT = 100
 PROPOSALS_LAST = 15 * 60.0
 FILE_TIMEOUT = 10.0
 TAKEN_DOWN_AT_ONCE = 2
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Waits:
+    """An import that waits for a yes, until then (epoch seconds); `changed` once it was given."""
+
+    asked_by: Actor
+    until: float
+    proposal: Proposal
+    changed: Sequence[Changed] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def is_of(self, actor: Actor) -> bool:
+        return (self.asked_by.id, self.asked_by.server) == (actor.id, actor.server)
 
 
 class SettingsCommands:
@@ -58,7 +76,7 @@ class SettingsCommands:
         self._answers = answers
         self._rest = rest
         self._now = now
-        self._proposals: OrderedDict[str, tuple[Actor, float, Proposal]] = OrderedDict()
+        self._proposals: OrderedDict[str, _Waits] = OrderedDict()
         self._taking_down: set[asyncio.Task[None]] = set()
 
     # -- commands
@@ -151,6 +169,10 @@ class SettingsCommands:
                 await self._update(interaction, self._chosen(_read_scope(about), arg, None))
             case "apply":
                 await self._update(interaction, self._apply(about))
+            case "proposal":
+                await self._update(interaction, self._compared(about, custom.number))
+            case "diff":
+                await self._send_file(interaction, self._difference(about))
             case "clear":
                 await self._update(interaction, self._clear(about))
             case "block":
@@ -253,20 +275,44 @@ class SettingsCommands:
             text = await _text_behind(str(attached.get("url", "")), int(attached.get("size") or 0))
             proposal = await self._admin.propose(actor, text)
             token = secrets.token_hex(8)
-            self._proposals[token] = (actor, self._now() + PROPOSALS_LAST, proposal)
+            self._proposals[token] = _Waits(actor, self._now() + PROPOSALS_LAST, proposal)
             if len(self._proposals) > PROPOSALS_KEPT:
                 self._proposals.popitem(last=False)
             return show.proposal(proposal.changes, token, actor.language)
 
         return propose
 
+    def _proposal(self, token: str, actor: Actor) -> _Waits:
+        """Theirs, made in this very server, and not too old."""
+        waits = self._proposals.get(token)
+        if waits is None or waits.until < self._now() or not waits.is_of(actor):
+            raise Refused("old_form")
+        return waits
+
+    def _compared(self, token: str, number: int) -> Answer:
+        async def compared(actor: Actor) -> Payload:
+            if not await self._admin.may(actor):
+                raise Refused("not_admin")
+            waits = self._proposal(token, actor)
+            return show.proposal(waits.proposal.changes, token, actor.language, number)
+
+        return compared
+
+    def _difference(self, token: str) -> Callable[[Actor], Awaitable[tuple[str, bytes]]]:
+        async def difference(actor: Actor) -> tuple[str, bytes]:
+            if not await self._admin.may(actor):
+                raise Refused("not_admin")
+            return "changes.txt", show.difference(self._proposal(token, actor).proposal.changes).encode()
+
+        return difference
+
     def _apply(self, token: str) -> Answer:
         async def apply(actor: Actor) -> Payload:
-            asked, until, proposal = self._proposals.pop(token, (actor, 0.0, None))
-            if proposal is None or until < self._now() or asked != actor:
-                raise Refused("old_form")
-            changes: Sequence[Changed] = await self._admin.apply(actor, proposal)
-            return show.changed(changes, actor.language)
+            waits = self._proposal(token, actor)
+            async with waits.lock:  # who presses twice is told twice of what was done once
+                if waits.changed is None:
+                    waits.changed = await self._admin.apply(actor, waits.proposal)
+            return show.changed(waits.changed, actor.language)
 
         return apply
 
@@ -444,21 +490,21 @@ class SettingsCommands:
         return await self._answers.edit(interaction, await self._made(interaction, make))
 
     async def _open(self, interaction: Interaction, make: Answer) -> None:
-        async with asyncio.timeout(DEADLINE):
-            body = await make(actor_of(interaction))
+        try:
+            async with asyncio.timeout(DEADLINE):
+                body = await make(actor_of(interaction))
+        except (TimeoutError, TryLater):
+            raise Refused("try_later") from None
         await self._answers_modal(interaction, body)
 
     async def _answers_modal(self, interaction: Interaction, body: Payload) -> None:
         await self._answers.acknowledge(interaction, answers.MODAL, body)
 
     async def _made(self, interaction: Interaction, make: Answer) -> Payload:
-        language = language_of(interaction)
         try:
             return await make(actor_of(interaction))
-        except ForPerson as error:
-            return render.whisper(words.refusal(error, language))
-        except TryLater:
-            return render.whisper(words.refusal(Refused("try_later"), language))
+        except Exception as error:
+            return _said_of(error, interaction)
 
     async def _send_file(
         self, interaction: Interaction, make: Callable[[Actor], Awaitable[tuple[str, bytes]]]
@@ -467,11 +513,21 @@ class SettingsCommands:
         await self._answers.acknowledge(interaction, answers.THINKING, {"flags": render.EPHEMERAL})
         try:
             name, content = await make(actor_of(interaction))
-        except ForPerson as error:
-            body = render.whisper(words.refusal(error, language_of(interaction)))
-            return await self._answers.edit(interaction, body)
+            if len(content) > LARGEST_PLAIN:
+                name, content = f"{name}.gz", await asyncio.to_thread(gzip.compress, content)
+        except Exception as error:
+            return await self._answers.edit(interaction, _said_of(error, interaction))
         await self._answers.edit_with_file(interaction, name, content)
         return None
+
+
+def _said_of(error: Exception, interaction: Interaction) -> Payload:
+    """Words in place of an answer: nobody is to look at one that "thinks" for ever."""
+    if not isinstance(error, ForPerson):
+        if not isinstance(error, TryLater):
+            log.error("An answer failed", action="answer_failed", interaction=interaction.id, exc_info=error)
+        error = Refused("try_later")
+    return show.refused(error, language_of(interaction))
 
 
 def _scope_of(given: Mapping[str, Json]) -> Scope:
@@ -496,6 +552,16 @@ def _name_in(data: Mapping[str, Json], person: str) -> str:
     return str(user.get("global_name") or user.get("username") or "")
 
 
+async def _read_whole(stream: aiohttp.StreamReader) -> bytes:
+    """To its end, or to more than is taken: a read gives what has arrived, and half a file may parse too."""
+    content = bytearray()
+    async for chunk in stream.iter_any():
+        content += chunk
+        if len(content) > LARGEST_FILE:
+            break
+    return bytes(content)
+
+
 async def _text_behind(url: str, size: int) -> str:
     """An attached text file, from Discord's own host."""
     if not url or size > LARGEST_FILE:
@@ -504,7 +570,7 @@ async def _text_behind(url: str, size: int) -> str:
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
             response.raise_for_status()
-            content = await response.content.read(LARGEST_FILE + 1)
+            content = await _read_whole(response.content)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise TryLater(str(error)) from error
     if len(content) > LARGEST_FILE:

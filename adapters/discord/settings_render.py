@@ -5,11 +5,13 @@ Limits: https://discord.com/developers/docs/components/reference
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from adapters import words
 from adapters.discord.customs import Custom, Verb
 from adapters.discord.forms import PARAGRAPH, SHORT
+from adapters.discord.pages import Page, page
 from adapters.discord.render import (
     EPHEMERAL,
     MOST_TEXT,
@@ -24,15 +26,21 @@ from adapters.discord.render import (
 )
 from adapters.discord.schema import Payload
 from bot.catalogue import Catalogue
-from bot.jobs import JobId
+from bot.errors import ForPerson
+from bot.jobs import JobId, Json
 from bot.ports import KeyInfo, Look, Person, Record, Standing, Statement, Waiting, Working
-from bot.rules import GROUPS, Changed, Key, Kind, Scope, ScopeKind, Shown, find_key
+from bot.rules import GROUPS, Changed, Key, Kind, Scope, ScopeKind, Shown, find_key, text_of
+
+T = TypeVar("T")
 
 PEOPLE_SELECT, ROLE_SELECT, MENTION_SELECT, CHANNEL_SELECT = 5, 6, 7, 8
 LABEL, TEXT_INPUT = 18, 4
 MOST_CHOICES = 25
 LONGEST_FIELD = 4000
 LONGEST_LINE = 180
+ROOM = 3600
+"""Characters of the rows of a page: what stands around them needs the rest of a message."""
+LISTED_LINES = 20
 PAGE = 15
 LISTED = 10
 """Rows with a button of their own: a message holds forty components, and a row is three."""
@@ -172,30 +180,80 @@ def setting_form(one: Shown, scope: Scope, language: str) -> Payload:
 
 def changed(changes: Iterable[Changed], language: str) -> Payload:
     """What was changed, or that nothing had to be."""
-    return whisper("\n".join([words.say("web_admin.saved", {}, language), *_differences(changes, language)]))
+    return whisper(
+        _fitting([words.say("web_admin.saved", {}, language), *_told(changes, language)], language)
+    )
 
 
-def _differences(changes: Iterable[Changed], language: str) -> list[str]:
-    lines = []
-    for one in changes:
-        lines.append(f"`{one.key}` · {scope_mention(one.scope, language)}")
-        if one.before is not None:
-            lines.append(f"-# - {words.clean(words.setting_value(one.before, language), LONGEST_LINE)}")
-        if one.after is not None:
-            lines.append(f"-# + {words.clean(words.setting_value(one.after, language), LONGEST_LINE)}")
-    return lines
+def _told(changes: Iterable[Changed], language: str) -> list[str]:
+    return [_difference(one, language) for one in changes]
 
 
-def proposal(changes: Sequence[Changed], token: str, language: str) -> Payload:
-    """What an import would change, and whether it shall."""
+def _difference(one: Changed, language: str) -> str:
+    signed = [f"-# {sign} {_shortly(value, language)}" for sign, value in _sides(one)]
+    return "\n".join([f"`{one.key}` · {scope_mention(one.scope, language)}", *signed])
+
+
+def _sides(one: Changed) -> list[tuple[str, Json]]:
+    return [(sign, value) for sign, value in (("-", one.before), ("+", one.after)) if value is not None]
+
+
+def _shortly(value: Json, language: str) -> str:
+    return words.clean(words.setting_value(value, language), LONGEST_LINE)
+
+
+def proposal(changes: Sequence[Changed], token: str, language: str, number: int = 0) -> Payload:
+    """What an import would change, page by page, and whether it shall."""
     if not changes:
         return whisper(words.say("discord_admin.no_changes", {}, language))
-    lines = _differences(changes, language)
-    text = "\n".join(
-        [f"**{words.say('discord_admin.would_change', {'count': len(changes)}, language)}**", *lines]
-    )
+    head = f"**{words.say('discord_admin.would_change', {'count': len(changes)}, language)}**"
+    shown = page(_told(changes, language), number, len, room=ROOM, most=LISTED_LINES)
     go = button(admin("apply", token), "discord_admin.apply", language)
-    return whisper(text, go)
+    whole = button(admin("diff", token), "discord_admin.whole", language)
+
+    def turn(to: int) -> Custom:
+        return admin("proposal", token, number=to)
+
+    return _private(
+        _text("\n".join([head, *shown.rows])),
+        _buttons([go, whole]),
+        *_turning(shown, turn, language),
+    )
+
+
+def difference(changes: Iterable[Changed]) -> str:
+    """All that an import would change, nothing cut: as a file."""
+    lines = []
+    for one in changes:
+        lines.append(f"{one.scope} {one.key}")
+        lines += [f"{sign} {text_of(one.key, value) or '[]'}" for sign, value in _sides(one)]
+    return "\n".join(lines) + "\n"
+
+
+def refused(error: ForPerson, language: str) -> Payload:
+    """Why not. Of very many mistakes it says how many more there are."""
+    return whisper(_fitting(words.refusal(error, language).split("\n"), language))
+
+
+def _fitting(rows: Sequence[str], language: str) -> str:
+    """The first rows that a message takes, and how many more there are."""
+    first = page(rows, 0, len, room=ROOM, most=len(rows) or 1).rows
+    left = len(rows) - len(first)
+    more = [words.say("discord_admin.and_more", {"count": left}, language)] if left else []
+    return "\n".join([*first, *more])
+
+
+def _turning(shown: Page[T], to: Callable[[int], Custom], language: str) -> list[Payload]:
+    """Buttons to the pages before and behind this one, where there are several."""
+    if shown.count == 1:
+        return []
+    facts = {"number": shown.number + 1, "count": shown.count}
+    there = [n for n in (shown.number - 1, shown.number + 1) if 0 <= n < shown.count]
+    codes = {-1: "discord_admin.previous", 1: "discord_admin.next"}
+    return [
+        _text(f"-# {words.say('discord_admin.page', facts, language)}"),
+        _buttons([button(to(n), codes[n - shown.number], language) for n in there]),
+    ]
 
 
 # -- people, jobs, the audit

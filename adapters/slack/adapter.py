@@ -19,6 +19,7 @@ from adapters.slack.files import PrivateFiles
 from adapters.slack.listeners import Listeners, bolt_app
 from adapters.slack.people import People
 from adapters.slack.places import NAME, Spot
+from adapters.slack.presence import Presence
 from adapters.slack.settings import SettingsCommands
 from adapters.slack.sockets import Patience, Sockets
 from adapters.slack.whispers import Whispers
@@ -81,6 +82,13 @@ class Slack:
     # -- the platform
 
     async def run(self, core: Core) -> None:
+        begins = asyncio.create_task(Presence(core, self._calls, self._now).begins())
+        try:
+            await self._listen(core)
+        finally:
+            begins.cancel()
+
+    async def _listen(self, core: Core) -> None:
         if self._settings.app_token is None:
             await asyncio.Event().wait()  # what Slack posts to our routes is all there is
             return
@@ -166,6 +174,8 @@ class Slack:
             commands = Commands(
                 core, self._calls, self._people, files, self._delivery, self._whispers, settings
             )
-            self._listeners = Listeners(core, commands, settings, self._people, self._clients)
+            self._listeners = Listeners(
+                commands, settings, self._people, self._clients, Presence(core, self._calls, self._now)
+            )
             self._core = core
         return self._listeners

@@ -15,11 +15,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import words
 from adapters.findings import Finding, bad, ok, warn
-from adapters.slack.clients import Clients
+from adapters.slack.clients import Clients, error_code
 from adapters.slack.installs import NAME, Tokens
 from adapters.slack.manifest import INSTALL_PATH, REDIRECT_PATH, SCOPES
 from adapters.slack.pages import allowed
-from adapters.slack.tokens import error_code
 from bot.config import Settings, SlackSettings
 from bot.errors import KeyMissing
 from bot.secrets import Vault

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import Gone
 
 ANSWER = 20.0
 """Seconds that Slack may take to answer a call."""
+
+DEAD = frozenset({"account_inactive", "token_revoked", "invalid_auth", "not_authed", "team_not_found"})
+"""Errors that say that a token is good no more: https://docs.slack.dev/reference/methods/auth.test"""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -83,6 +88,38 @@ class Clients:
         """A client that may do better, where Slack says this token is good no more; Gone where none is."""
         raise Gone(f"Slack does not take the token of workspace {team}")
 
-    async def removed(self, team: str | None, enterprise: str | None = None) -> None:
-        """The app was taken out of the workspace, or its tokens were."""
+    async def home(self) -> str | None:
+        """The workspace of the configured token; None without one. As `auth.test`, it may raise anything."""
+        if self._token is None:
+            return None
+        answer = await self.client(self._token.get_secret_value()).auth_test()
+        return str(answer["team_id"])
+
+    async def removed(self, team: str | None, enterprise: str | None = None) -> Sequence[str]:
+        """Slack tells that the app was taken out, or that tokens were revoked: where it is no more.
+
+        Such news may come late, when the app is installed anew, so the token itself is asked.
+        """
         self._clients.pop(team or "", None)
+        if team is None or self._token is None:
+            return []
+        is_dead = await self.is_dead(self._token.get_secret_value())
+        return [team] if is_dead else []
+
+    async def is_dead(self, token: str) -> bool:
+        """Whether Slack knows this token no more; not where it can't be asked."""
+        try:
+            await self.client(token).auth_test()
+        except SlackApiError as error:
+            return error_code(error) in DEAD
+        except (TimeoutError, aiohttp.ClientError, ValueError):
+            return False
+        return False
+
+
+def error_code(error: SlackApiError) -> str:
+    """What Slack calls it; the status where it didn't say."""
+    data = getattr(error.response, "data", None)
+    if isinstance(data, dict) and data.get("error"):
+        return str(data["error"])
+    return str(getattr(error.response, "status_code", "") or "unknown")

@@ -18,11 +18,11 @@ from adapters.slack.clients import Clients
 from adapters.slack.commands import Commands
 from adapters.slack.people import People
 from adapters.slack.places import NAME, Spot
+from adapters.slack.presence import Presence
 from adapters.slack.settings import SettingsCommands
 from adapters.slack.whispers import Origin
 from bot.errors import ForPerson, ThreadreelError
 from bot.jobs import JobId, Json
-from bot.ports import Core
 
 SEEN = 10_000
 """Events that are remembered, to do nothing twice that makes no job. Jobs have keys of their own."""
@@ -63,17 +63,17 @@ class Listeners:
 
     def __init__(
         self,
-        core: Core,
         commands: Commands,
         settings: SettingsCommands,
         people: People,
         clients: Clients,
+        presence: Presence,
     ) -> None:
-        self._core = core
         self._commands = commands
         self._settings = settings
         self._people = people
         self._clients = clients
+        self._presence = presence
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._waiting: deque[tuple[Origin, Work]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -208,11 +208,10 @@ class Listeners:
         origin = Origin(actor, key, enterprise=context.enterprise_id)
         self._begin(origin, lambda: self._commands.home(origin))
 
-    async def _removed(self, body: Json, context: AsyncBoltContext) -> None:
-        team = context.team_id or body.get("team_id")
-        await self._clients.removed(team, context.enterprise_id)
-        if team:
-            await self._core.admin.left(NAME, team)
+    async def _removed(self, body: Json, event: Json, context: AsyncBoltContext) -> None:
+        if event["type"] == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
+            return  # those of people, of which we have none
+        await self._presence.removed(context.team_id or body.get("team_id"), context.enterprise_id)
 
     # -- from payload to work
 
@@ -274,6 +273,7 @@ class Listeners:
                 # Now it is told; whoever delivers the result knows the workspace only.
                 await self._clients.of(origin.team, origin.enterprise)
             await work()
+            await self._presence.used(origin.team)
         except ForPerson as error:
             await self._commands.apologise(origin, error)
         except ThreadreelError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -23,9 +23,10 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters import words
+from adapters.slack.clients import error_code
 from adapters.slack.installs import NAME, STATE_LASTS, StateStore
 from adapters.slack.manifest import INSTALL_PATH, REDIRECT_PATH, SCOPES
-from adapters.slack.tokens import ManyClients, error_code
+from adapters.slack.tokens import ManyClients
 from bot.config import Settings
 from bot.store import Installs
 
@@ -53,6 +54,8 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
+
+Joined = Callable[[str], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -91,14 +94,18 @@ class InstallPages:
         *,
         client: Callable[[str | None], AsyncWebClient],
         servers: Collection[str],
+        joined: Joined,
         now: Callable[[], float],
     ) -> None:
-        """`client` makes a client of the Web API for a token; `servers` are those of [access]."""
+        """`client` makes a client of the Web API for a token; `servers` are those of [access].
+
+        `joined` is told of a workspace that has installed it."""
         self._app = app
         self._installations = installations
         self._states = states
         self._client = client
         self._servers = servers
+        self._joined = joined
         self._now = now
 
     def routes(self) -> list[web.RouteDef]:
@@ -140,6 +147,8 @@ class InstallPages:
         if not allowed(self._servers, granted.team_id, granted.enterprise_id, granted.is_enterprise_install):
             return await self._turned_away(request, granted)
         await self._installations.async_save(granted)
+        if granted.team_id and not granted.is_enterprise_install:
+            await self._joined(granted.team_id)
         log.info("Installed", action="installed", platform=NAME, server=_server(granted))
         return self._welcome(request, granted)
 
@@ -224,7 +233,11 @@ class InstallPages:
 
 
 def install_routes(
-    settings: Settings, clients: ManyClients, installs: Installs, now: Callable[[], float]
+    settings: Settings,
+    clients: ManyClients,
+    installs: Installs,
+    now: Callable[[], float],
+    joined: Joined,
 ) -> list[web.RouteDef]:
     """The pages of an installation for many workspaces; none where it is not configured as one."""
     slack, public_url = settings.slack, settings.http.public_url
@@ -237,6 +250,7 @@ def install_routes(
         StateStore(installs, now),
         client=clients.client,
         servers=settings.access.servers,
+        joined=joined,
         now=now,
     )
     return pages.routes()

@@ -30,7 +30,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.clients import Clients
+from adapters.slack.clients import Clients, error_code
 from adapters.slack.installs import NAME, InstallationStore, Tokens
 from bot.config import SlackSettings
 from bot.errors import Busy, Gone
@@ -52,9 +52,6 @@ WAITS = 15
 """Pauses until another process has renewed a token."""
 PAUSE = 1.0
 RECHECK = 5.0
-
-DEAD = frozenset({"account_inactive", "token_revoked", "invalid_auth", "not_authed", "team_not_found"})
-"""Errors that say that a token is good no more: https://docs.slack.dev/reference/methods/auth.test"""
 
 SPENT = frozenset({"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_grant"})
 """Errors that say that a refresh token is good no more."""
@@ -148,12 +145,13 @@ class ManyClients(Clients):
             raise Gone(f"the app is not installed in workspace {team}")
         return known.client
 
-    async def removed(self, team: str | None, enterprise: str | None = None) -> None:
-        """Slack tells that the app was taken out, or that tokens were revoked.
+    async def removed(self, team: str | None, enterprise: str | None = None) -> Sequence[str]:
+        """As of one: also such news tell of a whole organisation and of one of its workspaces alike.
 
-        Such an event may come late, when the app is installed anew, and tells of a whole organisation and of
-        one of its workspaces alike. So the token itself is asked, a second time where the first is too early.
+        A token is asked a second time where the first is too early. A workspace that its organisation has
+        let in is taken at Slack's word: its token is the organisation's, and stays good.
         """
+        covered = await self._covered_by(enterprise)
         for _ in range(2):
             self._forget()
             installs = await self._installs_of(team, enterprise)
@@ -161,6 +159,21 @@ class ManyClients(Clients):
                 break
             await asyncio.sleep(self._recheck)
         self._forget()
+        gone = {team} if team and not await self._has(team) else set()
+        if enterprise and not await self._has(enterprise):
+            gone.update(covered)
+        return sorted(gone)
+
+    async def _covered_by(self, enterprise: str | None) -> list[str]:
+        """The workspaces that an organisation's installation is known to have let in."""
+        if enterprise is None:
+            return []
+        every = await self._installs.all()
+        return [one.server for one in every if one.parent == enterprise and one.sealed is None]
+
+    async def _has(self, server: str) -> bool:
+        install = await self._installs.get(NAME, server)
+        return install is not None and install.sealed is not None
 
     # -- what is known
 
@@ -341,14 +354,7 @@ class ManyClients(Clients):
 
     async def _remove_dead(self, install: Install) -> bool:
         """Forget an installation whose token Slack knows no more; whether it is forgotten."""
-        try:
-            await self.client(Tokens.of(install, self._vault).bot).auth_test()
-        except SlackApiError as error:
-            if error_code(error) not in DEAD:
-                return False
-        except (TimeoutError, aiohttp.ClientError, ValueError):
-            return False
-        else:
+        if not await self.is_dead(Tokens.of(install, self._vault).bot):
             return False
         if await self._installs.remove_exactly(install):
             log.info("Uninstalled", action="uninstalled", platform=NAME, server=install.server)
@@ -404,11 +410,3 @@ async def with_team(body: dict[str, Any], context: AsyncBoltContext, next: Calla
     if context.team_id is None and isinstance(body.get("team_id"), str):
         context["team_id"] = body["team_id"]
     await next()
-
-
-def error_code(error: SlackApiError) -> str:
-    """What Slack calls it; the status where it didn't say."""
-    data = getattr(error.response, "data", None)
-    if isinstance(data, dict) and data.get("error"):
-        return str(data["error"])
-    return str(getattr(error.response, "status_code", "") or "unknown")

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.discord import settings_render as show
 from adapters.discord.customs import Custom, Verb
+from bot.errors import Gone
 from bot.jobs import Outcome, State
 from bot.ports import Telling
 from bot.prices import Price, Prices
@@ -46,6 +47,10 @@ async def choose(on: Stage, who: Person, message: Message, custom: Custom, value
     """Choose in a menu, and wait until the message says something."""
     await who.select(message, str(custom), [value])
     await eventually(lambda: until in json.dumps(message.components), f"it says {until}")
+
+
+async def says(message: Message, text: str) -> None:
+    await eventually(lambda: text in message.text, f"it says {text}")
 
 
 async def refused(on: Stage, who: Person, options: dict[str, Any] | None = None) -> str:
@@ -403,3 +408,98 @@ async def test_who_removes_the_bot_is_forgotten_in_the_end(on: Stage) -> None:
         return await on.studio.store.servers.to_delete(time.time() + 8 * 86_400)
 
     assert await eventually(leaves, "it is noted") == [("discord", str(on.guild.id))]
+
+
+# -- nothing is lost on the way
+
+
+def big_file(rules: int = 12, of_words: int = 400) -> bytes:
+    """Settings of many channels: far more than one read of a connection gives."""
+    blocked = ", ".join(f'"word {number:04} of many"' for number in range(of_words))
+    return "\n".join(f'[channel."{n + 1}"]\nwords = [{blocked}]' for n in range(rules)).encode()
+
+
+async def test_a_large_file_is_read_to_its_end(on: Stage) -> None:
+    boss, text = boss_of(on), big_file()
+    assert len(text) > 100_000
+    reply = await ask(on, boss, "import", {"file": ("settings.toml", text)})
+    assert reply.message is not None
+    proposal = reply.message
+
+    await boss.press(proposal, label="Apply")
+    await eventually(lambda: "Apply" not in json.dumps(proposal.components), "it is applied")
+
+    kept = await on.studio.store.servers.load("discord", str(on.guild.id))
+    assert sorted(int(one.scope.id) for one in kept.entries) == list(range(1, 13))
+    assert all(len(one.value) == 400 for one in kept.entries)
+
+
+async def test_all_that_a_file_would_change_can_be_looked_at(on: Stage) -> None:
+    boss = boss_of(on)
+    text = "\n".join(f'[channel."{n}"]\nresults = "reply"' for n in range(1, 101)).encode()
+    reply = await ask(on, boss, "import", {"file": ("settings.toml", text)})
+    assert reply.message is not None
+    seen, proposal = reply.text, reply.message
+    for number in range(2, 6):
+        await boss.press(proposal, label="Next")
+        await says(proposal, f"Page {number} of 5")
+        seen += proposal.text
+    assert all(f"<#{n}>" in seen for n in range(1, 101))
+
+    saved = await (await boss.press(proposal, label="All of it as a file")).answered()
+
+    assert saved.message is not None
+    assert saved.message.attachments[0].data.count(b"results") == 100
+
+
+async def test_pressed_twice_it_is_applied_once_and_said_twice(on: Stage) -> None:
+    boss = boss_of(on)
+    reply = await ask(on, boss, "import", {"file": ("settings.toml", b'models_off = ["draw"]\n')})
+    assert reply.message is not None
+    proposal = reply.message
+
+    for one in [await boss.press(proposal, label="Apply", wait=False) for _ in range(2)]:
+        await one.acknowledged()
+    await eventually(lambda: "Apply" not in json.dumps(proposal.components), "it is applied")
+
+    assert "Saved" in proposal.text
+    assert len(await on.studio.store.audit.page("discord", str(on.guild.id), limit=9)) == 1
+
+
+async def test_nobody_applies_what_another_has_brought(on: Stage) -> None:
+    boss = boss_of(on)
+    other = on.server.person("Other", on.guild, roles=[on.guild.role("more", P.MANAGE_GUILD)])
+    reply = await ask(on, boss, "import", {"file": ("settings.toml", b'models_off = ["draw"]\n')})
+    assert reply.message is not None
+    (button,) = [one for one in reply.message.buttons if one.label == "Apply"]
+    elsewhere = (await ask(on, other, "people")).message
+    assert elsewhere is not None
+    data = {"custom_id": str(button.custom_id), "component_type": 2}
+
+    await other._use(elsewhere, data, None, times=1, wait=True)
+    await eventually(lambda: "out of date" in elsewhere.text, "it is refused")
+    assert (await on.studio.store.servers.load("discord", str(on.guild.id))).entries == ()
+    proposal = reply.message
+    await boss.press(proposal, label="Apply")
+
+    await eventually(lambda: "Saved" in proposal.text, "it still is there for who brought it")
+
+
+async def test_of_very_many_mistakes_it_says_how_many(on: Stage) -> None:
+    text = "\n".join(f"nothing_{n} = 1" for n in range(500)).encode()
+    reply = await ask(on, boss_of(on), "import", {"file": ("settings.toml", text)})
+
+    told, more = reply.text.rsplit("\n", 1)
+    assert more == f"… and {500 - len(told.splitlines())} more."
+
+
+async def test_what_is_said_of_a_server_stays_in_it(on: Stage) -> None:
+    """Somebody who looks after one server names a channel of another."""
+    elsewhere = on.server.guild("Owls")
+    spied = elsewhere.text("general")
+    facts = {"used": "4", "limit": "5", "budget": "budget_server_day", "resets_at": 0.0}
+    for place in (str(spied.id), "no channel", "1"):
+        with pytest.raises(Gone):
+            await on.studio.platform.tell(Telling("k", str(on.guild.id), "budget_80", facts, place))
+
+    assert spied.messages == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ async def install_rig(
             access=Access(servers=tuple(servers)),
             http=Http(public_url=public_url),
         )
-        routes = install_routes(settings, clients, store.installs, slack.clock)
+        routes = install_routes(
+            settings, clients, store.installs, slack.clock, partial(store.servers.joined, "slack")
+        )
         app = make_app(routes, host="127.0.0.1", public_url=public_url, ready=_ready)
         port = int(public_url.rpartition(":")[2])
         await stack.enter_async_context(await serve(app, "127.0.0.1", port))

@@ -14,6 +14,7 @@ from adapters.slack.installs import InstallationStore, StateStore
 from adapters.slack.manifest import SCOPES
 from adapters.slack.pages import allowed
 from bot.errors import Gone, KeyMissing
+from bot.ports import Action, Record
 from bot.secrets import Vault, new_key
 from tests.slack.install_rig import InstallRig, clients_of, install_rig
 from tests.slack_server.browser import Page
@@ -278,12 +279,21 @@ async def test_who_uninstalls_it_is_forgotten(rig: InstallRig) -> None:
     team = await rig.installed()
     await rig.clients.of(team.id)
     rig.slack.uninstall(rig.slack.app.installations[0])
-    await rig.clients.removed(team.id)
+    assert await rig.clients.removed(team.id) == [team.id]
     assert await rig.kept(team.id) is None
     with pytest.raises(Gone):
         await rig.clients.of(team.id)
     assert (await rig.install(rig.admin(team, "ben"))).status == 200
     await (await rig.clients.of(team.id)).auth_test()
+
+
+async def test_who_installs_it_anew_keeps_what_was_to_be_deleted(rig: InstallRig) -> None:
+    team = await rig.installed()
+    left = Record(0, rig.now, "", "", Action.LEFT, "server", None, None)
+    await rig.store.servers.leaving("slack", team.id, rig.now + 60, left)
+    assert await rig.store.servers.to_delete(rig.now + 120) == [("slack", team.id)]
+    await rig.install(rig.admin(team, "ben"))
+    assert await rig.store.servers.to_delete(rig.now + 120) == []
 
 
 async def test_revoked_tokens_are_forgotten(rig: InstallRig) -> None:
@@ -297,14 +307,14 @@ async def test_news_of_an_uninstall_that_come_late_forget_nothing(rig: InstallRi
     team = await rig.installed()
     rig.slack.uninstall(rig.slack.app.installations[0])
     await rig.install(rig.admin(team, "ben"))
-    await rig.clients.removed(team.id)
+    assert await rig.clients.removed(team.id) == []
     await (await rig.clients.of(team.id)).auth_test()
 
 
 async def test_where_slack_cant_be_asked_nothing_is_forgotten(rig: InstallRig) -> None:
     team = await rig.installed()
     rig.slack.faults.add("auth.test", "status_before", times=None)
-    await rig.clients.removed(team.id)
+    assert await rig.clients.removed(team.id) == []
     assert await rig.kept(team.id) is not None
 
 
@@ -313,10 +323,10 @@ async def test_an_organisation_that_leaves_takes_its_workspaces_along(rig: Insta
     foxes = rig.team("Foxes", enterprise=animals)
     await rig.install(rig.admin(foxes, is_org_admin=True), org_wide=True)
     await rig.clients.of(foxes.id, animals.id)
-    await rig.clients.removed(foxes.id, animals.id)
+    assert await rig.clients.removed(foxes.id, animals.id) == [foxes.id]
     await rig.clients.of(foxes.id)  # one workspace may have left; the organisation's token is still good
     rig.slack.uninstall(rig.slack.app.installations[0])
-    await rig.clients.removed(None, animals.id)
+    assert await rig.clients.removed(None, animals.id) == [foxes.id]
     assert await rig.store.installs.all() == []
 
 
