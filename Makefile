@@ -3,7 +3,8 @@
 # make test    run the tests
 # make check   style, types, borders between the parts, then the tests
 # make bench   measure it; bench-discord and bench-slack: how soon commands are acknowledged;
-#              bench-engine: very many jobs in flight; bench-pacing: when to look next, simulated
+#              bench-engine: very many jobs in flight; bench-pacing: when to look next, simulated;
+#              bench-policy: what each server's rules add to a submission
 # make prove   break everything, at length; make prove-short: a little of it
 # make test-long  the tests that take long
 # make format  bring the code into its style
@@ -17,7 +18,7 @@ CODE := bot adapters tests benchmarks
 # Tests wait more than they compute: half as many again as there are processors.
 AT_ONCE := --numprocesses $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2) --dist loadfile
 
-.PHONY: demo setup test test-long check bench bench-discord bench-slack bench-engine bench-pacing prove prove-short format
+.PHONY: demo setup test test-long check bench bench-discord bench-slack bench-engine bench-pacing bench-policy prove prove-short format
 
 demo: $(VENV)/.runtime
 	@$(BIN)/threadreel demo
@@ -45,6 +46,9 @@ bench-discord: $(VENV)/.dev
 
 bench-pacing: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.pacing
+
+bench-policy: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.policy
 
 bench-engine: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.engine

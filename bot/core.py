@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,15 +132,15 @@ class Studio:
     # -- asking for something
 
     async def submit(self, order: Order) -> Submitted:
-        if known := await self._store.by_key(order.key):
+        known, house = await asyncio.gather(self._store.by_key(order.key), self._books.of_actor(order.actor))
+        if known is not None:
             return Submitted(known, fresh=False)
-        return await self._submit(order, agreed=False)
+        return await self._submit(order, house, agreed=False)
 
-    async def _submit(self, order: Order, *, agreed: bool) -> Submitted:
+    async def _submit(self, order: Order, house: House, *, agreed: bool) -> Submitted:
         """`agreed`: to what it may cost."""
         actor, model = order.actor, self._catalogue.find(order.model)
         self._admit(actor)
-        house = await self._books.of_actor(actor)
         wished = house.book.with_defaults(model, order.options, channel=order.channel, roles=actor.roles)
         checked = check(model, wished)
         verdict = self._judge(house, order, model, checked)
@@ -190,7 +191,8 @@ class Studio:
         if known := await self._store.by_key(order.key):
             return Submitted(known, fresh=False)
         if waiting.again is None:
-            return await self._submit(order, agreed=True)
+            house = await self._books.of_actor(order.actor)
+            return await self._submit(order, house, agreed=True)
         earlier = await self.visible(waiting.again, actor)
         return await self._again(order, earlier, new_seed=waiting.new_seed, agreed=True)
 
