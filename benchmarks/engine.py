@@ -36,9 +36,7 @@ from benchmarks.box import TOKEN, stats
 from benchmarks.memory import resident
 from benchmarks.preloaded import LATENCY, durations, fill, in_flight, preloaded
 from benchmarks.studio import Bench, studio
-from bot.jobs import Job
 from bot.pacing import Durations
-from bot.providers import Prediction
 from bot.windows import PAGE
 
 LOOKS = ("get", "list")
@@ -93,7 +91,7 @@ async def ours(folder: Path, base_url: str, count: int, window: float) -> dict[s
 
 
 async def _window(bench: Bench, base_url: str, window: float) -> dict[str, float | None]:
-    seen = _noting(bench)
+    seen = bench.noting()
     first, since, cpu = await stats(base_url), time.time(), time.process_time()
     await asyncio.sleep(window)
     cpu = time.process_time() - cpu
@@ -113,19 +111,6 @@ async def _window(bench: Bench, base_url: str, window: float) -> dict[str, float
         "cpu_share": cpu / window,
         "cpu_ms_per_job": 1000 * cpu / max(len(within), 1),
     }
-
-
-def _noting(bench: Bench) -> dict[str, float]:
-    """When the end of each prediction is seen, from now on."""
-    seen: dict[str, float] = {}
-    finished = bench.engine.finished
-
-    def note(job: Job, prediction: Prediction) -> None:
-        seen.setdefault(prediction.id, time.time())
-        finished(job, prediction)
-
-    setattr(bench.engine, "finished", note)  # noqa: B010  a method may not be assigned to
-    return seen
 
 
 def _epoch(moment: str) -> float:

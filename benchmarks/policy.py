@@ -44,7 +44,7 @@ from bot.core import Idle, Studio
 from bot.jobs import Job, JobId, Order, State
 from bot.media import Library, Pool
 from bot.prices import Price, Prices
-from bot.providers import Capabilities
+from bot.providers.dialect import CAPABILITIES
 from bot.store import Store
 from tests.governed import governed
 
@@ -52,16 +52,7 @@ Way: TypeAlias = Callable[[Order], Awaitable[object]]
 
 PRICES = Prices({COMMAND: Price(Decimal("0.002"), Decimal("0.0005"), 20, True, "the benchmark's own")}, {})
 LIMITS = Limits(waiting_per_person=1_000_000, per_day=MANY, per_day_per_person=MANY)
-CAN = Capabilities(
-    list=True,
-    cancel=True,
-    files=True,
-    schema=True,
-    account=True,
-    webhooks=True,
-    version_in_model_body=True,
-    deadline=True,
-)
+CAN = CAPABILITIES["replicate"]
 GOAL = 2.0
 """Milliseconds that policy may add at the median."""
 

@@ -18,10 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.box import box, stats
-from benchmarks.studio import Bench, studio
-from bot.jobs import Job
+from benchmarks.studio import studio
 from bot.pacing import Durations
-from bot.providers import Prediction
 
 LOOKS = ("get", "list")
 
@@ -37,24 +35,11 @@ async def run(jobs: int, low: float, high: float, *, webhooks: bool) -> dict[str
             await bench.order(4)
             await bench.arrived(4)
             bench.engine.durations["imagine"] = Durations(low + (high - low) * n / 100 for n in range(101))
-            before, seen, cpu = await stats(base_url), _noting(bench), time.process_time()
+            before, seen, cpu = await stats(base_url), bench.noting(), time.process_time()
             await bench.order(jobs)
             await bench.arrived(4 + jobs)
             cpu = time.process_time() - cpu
             return _figures(seen, before, await stats(base_url), cpu)
-
-
-def _noting(bench: Bench) -> dict[str, float]:
-    """When the end of each prediction is seen, from now on."""
-    seen: dict[str, float] = {}
-    finished = bench.engine.finished
-
-    def note(job: Job, prediction: Prediction) -> None:
-        seen.setdefault(prediction.id, time.time())
-        finished(job, prediction)
-
-    setattr(bench.engine, "finished", note)  # noqa: B010  a method may not be assigned to
-    return seen
 
 
 def _figures(
