@@ -171,6 +171,25 @@ async def test_a_lost_answer_is_found_by_its_webhook(tmp_path: Path, command: st
         assert await predictions(studio) == [job.prediction]
 
 
+async def test_an_end_that_is_told_while_the_job_is_still_in_hand_is_heeded_at_once(tmp_path: Path) -> None:
+    """Between the write that says which prediction it is and the moment at which it is followed."""
+    async with rig(tmp_path, webhooks=True, start=False) as studio:
+        submitted = studio.store.submitted
+
+        async def and_told(job: Job, prediction: str, *, now: float) -> Job:
+            moved = await submitted(job, prediction, now=now)
+            while not (found := await studio.client.get(prediction)).status.terminal:
+                await asyncio.sleep(0.01)
+            studio.engine._keep_early(News(job.id, "box", found, sure=True))
+            return moved
+
+        setattr(studio.store, "submitted", and_told)  # noqa: B010
+        await studio.misbehave(on="webhook", fault="drop_before", times=None)
+        studio.start()
+        job = await studio.ended(await studio.order(), within=5)
+        assert job.outcome is Outcome.READY
+
+
 async def test_a_webhook_after_the_list_has_found_it_changes_nothing(tmp_path: Path) -> None:
     async with rig(tmp_path, webhooks=True) as studio:
         await studio.misbehave(on="webhook", fault="slow", seconds=1.0, times=None)

@@ -389,7 +389,9 @@ class Engine:
         self._sweeps[job.provider].watch(job)
         self._cards.show(job, Working(job.progress, self.eta(job)))
         if news := self._early.pop(job.id, None):
-            self._pass_on(news)
+            self.tell(
+                news
+            )  # heeded once who holds the job has let go of it; where there is no room, a look finds it
 
     async def _work(self) -> None:
         while True:

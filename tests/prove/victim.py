@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,8 +54,12 @@ def _live(order: dict[str, Any]) -> None:
 
 def _lift_limits() -> None:
     """The played provider and Slack allow many requests a minute; what budgets do is tried elsewhere."""
-    slack = functools.partial(Slack, manners=Manners(updates_per_minute=6000, between_posts=0.02))
-    setattr(compose, "Slack", slack)  # noqa: B010
+
+    class Brisk(Slack):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, manners=Manners(updates_per_minute=6000, between_posts=0.02), **more)
+
+    setattr(compose, "Slack", Brisk)  # noqa: B010
     setattr(client, "LIMITS", {**manners.LIMITS, "sandbox": (None, None)})  # noqa: B010  its own import of it
 
 
@@ -86,6 +90,8 @@ def main() -> None:
                 status = 0
             except SystemExit as error:
                 status = int(error.code or 0)
+            except Exception:
+                traceback.print_exc()  # into the log of this life
             finally:
                 sys.stderr.flush()
                 os._exit(status)
