@@ -178,8 +178,12 @@ async def test_an_end_that_is_told_while_the_job_is_still_in_hand_is_heeded_at_o
 
         async def and_told(job: Job, prediction: str, *, now: float) -> Job:
             moved = await submitted(job, prediction, now=now)
-            while not (found := await studio.client.get(prediction)).status.terminal:
-                await asyncio.sleep(0.01)
+
+            async def ended() -> Prediction | None:
+                found = await studio.client.get(prediction)
+                return found if found.status.terminal else None
+
+            found = await eventually(ended, "the provider is done")
             studio.engine._keep_early(News(job.id, "box", found, sure=True))
             return moved
 
