@@ -37,6 +37,10 @@ SECRET = "a secret of elsewhere"
 Case = Callable[[Core, JobId, Actor], Awaitable[Any]]
 
 
+FAR = 4_000_000_000.0
+"""When it all happens there: an engine that runs beside it finds nothing due, and no lease that is over."""
+
+
 async def foreign(store: Store, actor: Actor = EVE, name: str = "foreign23456", open_: bool = False) -> Job:
     """A job of another server: done, with a result, or `open_`: failed at a cost that nobody knows."""
     one = job(
@@ -45,17 +49,18 @@ async def foreign(store: Store, actor: Actor = EVE, name: str = "foreign23456", 
         key=f"{actor.platform}:{name}",
         place=Place(f"{actor.platform}:there"),
         inputs={"prompt_start": SECRET},
+        due_at=FAR,
     )
     await store.accept(
         one, (), NOW, reserve=Reserve(7, "someone-eve", "installation", "2023-11-14", "2023-11")
     )
-    (begun,) = await store.start(now=NOW, lease=60, at_once=100, at_once_per_person=100, limit=100)
-    running = await store.submitted(begun, f"p-{name}", now=NOW)
+    (begun,) = await store.start(now=FAR, lease=60, at_once=100, at_once_per_person=100, limit=100)
+    running = await store.submitted(begun, f"p-{name}", now=FAR)
     if open_:
-        ended = await store.ended(running, Outcome.FAILED, now=NOW, code="x", cost=None)
+        ended = await store.ended(running, Outcome.FAILED, now=FAR, code="x", cost=None)
     else:
-        ended = await store.fetched(await succeed(store, running), [KEPT], now=NOW)
-    return await store.delivered(ended, {}, now=NOW)
+        ended = await store.fetched(await succeed(store, running), [KEPT], now=FAR)
+    return await store.delivered(ended, {}, now=FAR)
 
 
 # -- the core: every method that takes the id of a job
@@ -197,6 +202,33 @@ async def test_the_page_knows_no_jobs_of_other_servers(page: Page, owner: Any) -
             assert SECRET not in shown, path
             assert theirs.id not in shown, path
     assert await page.store.get(theirs.id) == before
+
+
+async def test_what_one_server_decides_changes_nothing_elsewhere(studio: Rig) -> None:
+    await foreign(studio.store)
+    admin = studio.core.admin
+    await admin.change(EVE, [Change(SERVER, "words", SECRET)])
+    await admin.block(EVE, "mallory", SECRET, reason=SECRET)
+
+    async def elsewhere() -> list[str]:
+        """All that the database holds, but for lines about the server where the boss is."""
+
+        def dump(connection: Any) -> list[str]:
+            lines = connection.connection.dbapi_connection.iterdump()
+            return sorted(one for one in lines if f"'{BOSS.server}'" not in one and "sqlite_seq" not in one)
+
+        return await studio.store._database.write(dump)
+
+    before = await elsewhere()
+    assert any(SECRET in line for line in before)
+    await admin.change(BOSS, [Change(SERVER, "models", "imagine")])
+    await admin.apply(BOSS, await admin.propose(BOSS, 'words = ["gore"]'))
+    await admin.block(BOSS, EVE.id, "Eve")
+    await admin.trust(BOSS, "mallory", "Mallory")
+    await admin.clear(BOSS, "mallory")
+    await admin.left(BOSS.platform, BOSS.server)
+    await studio.core.forget_me(BOSS)
+    assert await elsewhere() == before
 
 
 def test_protocols_are_what_the_core_implements() -> None:
