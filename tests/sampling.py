@@ -11,6 +11,8 @@ import pytest
 def a_sample(cases: Iterable[Any], every: int) -> list[Any]:
     """The cases as parameters; all but each `every`-th are marked `long`."""
     return [
-        case if number % every == 0 else pytest.param(case, marks=pytest.mark.long)
+        case
+        if number % every == 0
+        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.long)
         for number, case in enumerate(cases)
     ]
