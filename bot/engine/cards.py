@@ -119,7 +119,7 @@ class Cards:
     """Shows notices: one post at a time for a job, the newest notice wins.
 
     `every`: the least seconds between two edits of one card, where the platform doesn't want more; `at_once`:
-    posts under way.
+    posts under way on each platform, so that one which hangs keeps only its own cards waiting.
     """
 
     def __init__(
@@ -143,17 +143,18 @@ class Cards:
         self._posted: dict[JobId, Posted] = {}
         self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
         self._ended: deque[JobId] = deque(maxlen=1000)
-        self._something = asyncio.Event()
+        self._something = {name: asyncio.Event() for name in platforms}
 
     def show(self, job: Job, notice: Notice) -> None:
         """Soon, and only if nothing newer comes; a notice that stands there already is left alone."""
-        if platform_of(job.place) not in self._platforms or job.id in self._ended:
+        something = self._something.get(platform_of(job.place))
+        if something is None or job.id in self._ended:
             return
         if job.id in self._shown and self._shown[job.id][1] == notice:
             self._next.pop(job.id, None)
             return
         self._next[job.id] = (job, notice)
-        self._something.set()
+        something.set()
 
     async def post(self, job: Job, notice: Notice) -> Posted:
         """Now, for good: nothing older is shown any more. Raises what the platform raises."""
@@ -180,20 +181,24 @@ class Cards:
 
     async def run(self) -> None:
         """Show what is wanted until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, something in self._something.items():
+                tasks.create_task(self._run(name, something))
+
+    async def _run(self, platform: str, something: asyncio.Event) -> None:
         while True:
-            await self._something.wait()
-            self._something.clear()
-            due = self._due()
+            await something.wait()
+            something.clear()
+            due = [id_ for id_, job in self._wanted(platform) if self._shown_until(job) <= self._now()]
             for first in range(0, len(due), self._at_once):
                 batch = due[first : first + self._at_once]
                 await asyncio.gather(*(self._refresh(job) for job in batch))
-            if self._next:
+            if self._wanted(platform):
                 await asyncio.sleep(self._every / 4)
-                self._something.set()
+                something.set()
 
-    def _due(self) -> list[JobId]:
-        now = self._now()
-        return [job_id for job_id, (job, _) in self._next.items() if self._shown_until(job) <= now]
+    def _wanted(self, platform: str) -> list[tuple[JobId, Job]]:
+        return [(id_, job) for id_, (job, _) in self._next.items() if platform_of(job.place) == platform]
 
     def _shown_until(self, job: Job) -> float:
         """When its card may be edited again."""

@@ -28,9 +28,10 @@ from bot.engine.fates import (
     Submitted,
     Succeeded,
 )
+from bot.engine.hands import Hands
 from bot.engine.steps import Steps
 from bot.errors import Stale
-from bot.jobs import Job, JobId, Outcome, State
+from bot.jobs import Job, JobId, Outcome, State, platform_of
 from bot.pacing import Durations, Pace
 from bot.ports import Platform, Waiting, Working
 from bot.prices import Prices
@@ -77,7 +78,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The engine's limits. Times in seconds; `workers` steps are under way at once.
+    """The engine's limits. Times in seconds; `workers`: steps under way at once in each line.
 
     `outbox`: how long a result is offered to its place, while that stumbles. `heads_up`: how long a job waits
     that another provider shall have and that may cost now, so that its card can say so.
@@ -149,7 +150,7 @@ class Engine:
         )
         self._sweeps = {name: self._sweep_of(client) for name, client in clients.items()}
         self._tasks: asyncio.TaskGroup | None = None
-        self._hand: asyncio.Queue[tuple[Job, Step]] = asyncio.Queue()
+        self._hands: Hands[tuple[Job, Step]] = Hands(rules.workers, self._work)
         self._held: dict[JobId, Job] = {}
         self._wanted = asyncio.Event()
         self._further: dict[JobId, tuple[Job, float | None, float | None]] = {}
@@ -227,8 +228,7 @@ class Engine:
             self._tasks = tasks
             for sweep in self._sweeps.values():
                 tasks.create_task(_for_ever("sweep", sweep.run))
-            for _ in range(self._rules.workers):
-                tasks.create_task(_for_ever("worker", self._work))
+            self._hands.begin(tasks)
             tasks.create_task(_for_ever("cards", self._cards.run))
             tasks.create_task(_for_ever("intake", self._take_in))
             tasks.create_task(_for_ever("clock", self._tick))
@@ -240,7 +240,7 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._news.join()
-                await self._hand.join()
+                await self._hands.all_done()
 
     async def _take_over(self) -> None:
         """An earlier start's leases are void, and what ran then is followed again."""
@@ -271,16 +271,21 @@ class Engine:
         One round starts no more than the provider with the least room takes, whoever they are for.
         """
         started: list[Job] = []
-        places = self._rules.workers * 4 - self._hand.qsize()
+        places = self._rules.workers * 4
         while places > len(started):
             now = self._now()
-            room = {name: manners.room(now) for name, manners in self._manners.items()}
+            room = {name: self._room(name, now) for name in self._manners}
             limit = int(min([places - len(started), *filter(None, room.values())]))
             more = await self._start_some(now, limit, [name for name, free in room.items() if not free])
             started += more
             if len(more) < limit:
                 break
         return started
+
+    def _room(self, provider: str, now: float) -> float:
+        """Creates that a provider takes at once, and of which we don't have too many in hand already."""
+        places = self._rules.workers * 4 - self._hands.waiting(_asking(provider))
+        return max(0, min(places, self._manners[provider].room(now)))
 
     async def _start_some(self, now: float, limit: int, closed: Collection[str]) -> list[Job]:
         started = await self._store.start(
@@ -319,8 +324,7 @@ class Engine:
             State.RUNNING: None,
         }
         for state, first in step.items():
-            most = None if limit is None else max(limit - self._hand.qsize(), 0)
-            for job in await self._store.claim(state, now=self._now(), lease=self._rules.lease, limit=most):
+            for job in await self._store.claim(state, now=self._now(), lease=self._rules.lease, limit=limit):
                 await self._know(job.provider)
                 if first is not None:
                     self._take(job, first)
@@ -382,8 +386,20 @@ class Engine:
     def _take(self, job: Job, step: Step) -> None:
         held = self._held.get(job.id)
         if held is None or held.attempt != job.attempt:
-            self._held[job.id] = job
-            self._hand.put_nowait((job, step))
+            self._hand_on(job, step)
+
+    def _hand_on(self, job: Job, step: Step) -> None:
+        self._held[job.id] = job
+        self._hands.give(self._line(job, step), (job, step))
+
+    def _line(self, job: Job, step: Step) -> str:
+        """Asking a provider, fetching from it, and posting to a platform are lines of their own: what hangs
+        keeps only that waiting which is for it."""
+        if step == self._steps.deliver:
+            return f"post {platform_of(job.place)}"
+        if step == self._steps.fetch:
+            return f"fetch {_vendor(job.provider)}"
+        return _asking(job.provider)
 
     def _follow(self, job: Job) -> None:
         self._sweeps[job.provider].watch(job)
@@ -393,18 +409,16 @@ class Engine:
                 news
             )  # heeded once who holds the job has let go of it; where there is no room, a look finds it
 
-    async def _work(self) -> None:
-        while True:
-            job, step = await self._hand.get()
-            try:
-                await self._carry(job, self._put_back if self._is_new(step) else step)
-            except Exception:
-                self._loose.add(job.id)
-                raise
-            finally:
-                if self._held.get(job.id) is job:
-                    del self._held[job.id]
-                self._hand.task_done()
+    async def _work(self, task: tuple[Job, Step]) -> None:
+        job, step = task
+        try:
+            await self._carry(job, self._put_back if self._is_new(step) else step)
+        except Exception:
+            self._loose.add(job.id)
+            raise
+        finally:
+            if self._held.get(job.id) is job:
+                del self._held[job.id]
 
     def _is_new(self, step: Step) -> bool:
         """Whether it would only begin now, though nothing new shall begin any more."""
@@ -414,13 +428,11 @@ class Engine:
         return Requeue(0.0)
 
     async def _carry(self, job: Job, step: Step) -> None:
-        """Step after step, as far as it goes without waiting."""
+        """One step; what can go on at once is handed on to the line of the next."""
         await self._know(job.provider)
-        current: Job | None = job
-        next_step: Step | None = step
-        while current is not None and next_step is not None:
-            current = await self._write(current, await self._fate_of(current, next_step))
-            next_step = self._step_of(current.state) if current else None
+        moved = await self._write(job, await self._fate_of(job, step))
+        if moved is not None and (next_step := self._step_of(moved.state)):
+            self._hand_on(moved, next_step)
 
     async def _fate_of(self, job: Job, step: Step) -> Fate:
         try:
@@ -607,6 +619,16 @@ class Engine:
 
     def overdue(self, job: Job) -> None:
         self._take(job, self._steps.overdue)
+
+
+def _asking(provider: str) -> str:
+    """The line of what is asked of a provider; a server's own key is no provider of its own."""
+    return f"ask {provider.partition('@')[0]}"
+
+
+def _vendor(provider: str) -> str:
+    """A server's own key is no provider of its own."""
+    return provider.partition("@")[0]
 
 
 async def _settled(_job: Job, *, fate: Fate) -> Fate:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.prove.stages import Asked, Meddling, Stage
 
@@ -15,7 +15,8 @@ MEDDLING = 0.25
 
 
 class People:
-    """All who are there. `per_second`: how many things they begin, all together.
+    """All who are there. `per_second`: how many things they begin, all together; `shares`: by stage, how much
+    of it, 1 where nothing is said.
 
     Who waits for many jobs asks for no more: `have_patience` says whether they do.
     """
@@ -28,9 +29,11 @@ class People:
         per_second: float,
         first: int = 0,
         have_patience: Callable[[], bool] = lambda: True,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
         self._have_patience = have_patience
         self._stages = stages
+        self._shares = [(shares or {}).get(stage.name, 1.0) for stage in stages]
         self._chance = chance
         self._every = 1 / per_second
         self._tags = itertools.count(first)
@@ -59,7 +62,7 @@ class People:
     async def _act_on(self) -> None:
         while True:
             if self._have_patience():
-                task = asyncio.create_task(self._act(self._chance.choice(self._stages)))
+                task = asyncio.create_task(self._act(*self._chance.choices(self._stages, self._shares)))
                 self._under_way.add(task)
                 task.add_done_callback(self._done)
             await asyncio.sleep(self._chance.expovariate(1 / self._every))

@@ -1,7 +1,8 @@
 """Jobs by the second, for long, with faults: what grows?
 
-The bot runs as in use, and people order on the page and on Discord. Every few seconds it is looked at from
-outside: its memory, its open files, its threads, the size of its database. Its tasks it counts itself.
+The bot runs as in use, and people order on the page, on Discord, and on Slack as much as that takes. Every
+few seconds it is looked at from outside: its memory, its open files, its threads, the size of its database.
+Its tasks it counts itself.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ from tests.prove.weather import weather
 from tests.prove.world import World, world
 
 SETTLING = 300.0
+SHARES = {"slack": 0.1}
+"""A workspace takes "several hundred" messages a minute, and a job has two, its card and its result
+(https://docs.slack.dev/apis/web-api/rate-limits)."""
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 Say = Callable[[str], None]
@@ -57,7 +62,7 @@ async def soak(
     async with world(folder, chance, prepared=True) as there:
         life = await there.begin(measured=True)
         assert await there.is_ready(life), there.last_words()
-        people = People(there.stages, chance, per_second=per_second)
+        people = People(there.stages, chance, per_second=per_second, shares=SHARES)
         trouble = asyncio.create_task(weather(there, chance))
         people.begin()
         began = time.monotonic()

@@ -28,6 +28,9 @@ from tests.prove.victim import Life, Victim, victim
 
 READY_WITHIN = 60.0
 
+AMPLE = 100_000
+"""Predictions a minute: Replicate's 600 would be the limit of a soak."""
+
 
 @dataclass
 class World:
@@ -118,6 +121,7 @@ async def world(
             box=provider.url,
             stages=stages,
             level="warning" if prepared else "debug",
+            a_minute=AMPLE if prepared else None,
         )
         bot = await stack.enter_async_context(victim())
         yield World(folder, config, port, provider, stages, bot, settled)
