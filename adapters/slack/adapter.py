@@ -169,7 +169,7 @@ class Slack:
         if self._listeners is None:
             files = PrivateFiles(self._calls)
             settings = SettingsCommands(
-                core, self._calls, self._people, self._delivery, self._whispers, self._now
+                core, self._calls, self._people, files, self._delivery, self._whispers, self._now
             )
             commands = Commands(
                 core, self._calls, self._people, files, self._delivery, self._whispers, settings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -32,19 +33,36 @@ class PrivateFiles:
 
         BadMedia: not_handed_out, file_too_large. TryLater where Slack can't be reached.
         """
+        file = await self._file(team, id_, name)
+        try:
+            return await core.keep(file.get("name") or name, self._bytes(team, file))
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise TryLater(f"{name}: {type(error).__name__}") from error
+
+    async def read(self, team: str, id_: str, name: str, *, limit: int) -> bytes:
+        """A small file, which is kept nowhere. Raises as `keep` does; `limit` in bytes."""
+        file, content = await self._file(team, id_, name), bytearray()
+        try:
+            async with aclosing(self._bytes(team, file)) as pieces:
+                async for piece in pieces:
+                    content += piece
+                    if len(content) > limit:
+                        raise BadMedia("file_too_large", name=name, limit=limit)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise TryLater(f"{name}: {type(error).__name__}") from error
+        return bytes(content)
+
+    async def _file(self, team: str, id_: str, name: str) -> Json:
         try:
             file = (await self._calls.call(team, "files.info", file=id_))["file"]
         except Declined as error:
             raise BadMedia("not_handed_out", name=name) from error
-        url = file.get("url_private_download") or file.get("url_private")
-        if not url:
+        if not _address(file):
             raise BadMedia("not_handed_out", name=name)
-        try:
-            return await core.keep(file.get("name") or name, self._bytes(team, url, file))
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise TryLater(f"{name}: {type(error).__name__}") from error
+        return file
 
-    async def _bytes(self, team: str, url: str, file: Json) -> AsyncIterator[bytes]:
+    async def _bytes(self, team: str, file: Json) -> AsyncGenerator[bytes, None]:
+        url = _address(file)
         token = (await self._calls.clients.of(team)).token
         for _ in range(HOPS):
             if not self._is_slacks(url):
@@ -75,6 +93,10 @@ class PrivateFiles:
             return host in LOOPBACK and port == played
         known = any(host == name or host.endswith(f".{name}") for name in HOSTS)
         return parts.scheme == "https" and known and port in (None, 443)
+
+
+def _address(file: Json) -> str:
+    return str(file.get("url_private_download") or file.get("url_private") or "")
 
 
 def _check(answer: aiohttp.ClientResponse, file: Json) -> None:

@@ -18,17 +18,19 @@ from adapters.slack import forms, render
 from adapters.slack import settings_views as views
 from adapters.slack.calls import Calls, Declined
 from adapters.slack.delivery import Delivery
+from adapters.slack.files import PrivateFiles
 from adapters.slack.people import People
 from adapters.slack.places import Spot
 from adapters.slack.whispers import Origin, Whispers
 from bot import rules
-from bot.errors import ForPerson, LostAnswer, Refused, TryLater
+from bot.errors import BadMedia, ForPerson, LostAnswer, Refused, TryLater
 from bot.jobs import Actor, JobId, Json
 from bot.ports import Core, Failed, Look, Proposal
 from bot.rules import Change, Scope, ScopeKind
 
 PROPOSALS_KEPT = 100
 PROPOSALS_LAST = 15 * 60.0
+LARGEST_FILE = 256 * 1024
 ANSWERED = 0.5
 """Seconds after which an answer that changes a modal has surely done so, before it is changed again."""
 
@@ -49,6 +51,7 @@ class SettingsCommands:
         core: Core,
         calls: Calls,
         people: People,
+        files: PrivateFiles,
         delivery: Delivery,
         whispers: Whispers,
         now: Callable[[], float],
@@ -58,6 +61,7 @@ class SettingsCommands:
         self._catalogue = core.catalogue
         self._calls = calls
         self._people = people
+        self._files = files
         self._delivery = delivery
         self._whispers = whispers
         self._now = now
@@ -77,12 +81,12 @@ class SettingsCommands:
             case "":
                 await self._check(actor)
                 return views.menu(language)
-            case "show" if rest:
-                rest, scope = _scope_in(rest)
-                key = rules.find_key(rest, self._catalogue)
-                return views.setting(await self._shown(actor, scope, key.name), scope, language)
             case "show":
-                return await self._page(actor, f"settings {rules.GROUPS[0]} server")
+                name, scope = _scope_in(rest)
+                if not name.strip():
+                    return await self._page(actor, f"settings {rules.GROUPS[0]} {scope}")
+                key = rules.find_key(name, self._catalogue)
+                return views.setting(await self._shown(actor, scope, key.name), scope, language)
             case "set" | "unset" as what:
                 rest, scope = _scope_in(rest)
                 key_name, _, value = rest.partition(" ")
@@ -296,7 +300,7 @@ class SettingsCommands:
                 await self._admin.settle(actor, JobId(about["job"]), _amount(str(given.get("cost") or "")))
                 return views.page(await self._page(actor, "money"), language)
             case "import":
-                return await self._propose(actor, str(given.get("text") or ""))
+                return await self._propose(actor, await self._text_of(actor.server, given))
             case "apply":
                 return await self._apply(actor, about["token"])
             case "report":
@@ -304,6 +308,17 @@ class SettingsCommands:
                 return forms.words_view(words.say("discord_admin.report_thanks", {}, language), language)
             case _:
                 raise Refused("old_form")
+
+    async def _text_of(self, team: str, given: Mapping[str, Json]) -> str:
+        """What an import brings: the file, where there is one, else what was pasted."""
+        if not given.get("file"):
+            return str(given.get("text") or "")
+        (file,) = given["file"]
+        try:
+            content = await self._files.read(team, file["id"], file["name"], limit=LARGEST_FILE)
+            return content.decode("utf-8-sig")
+        except (BadMedia, UnicodeDecodeError):
+            raise Refused("settings_file") from None
 
     async def _propose(self, actor: Actor, text: str) -> Json:
         proposal = await self._admin.propose(actor, text)
@@ -351,11 +366,11 @@ class SettingsCommands:
 
 def _scope_in(text: str) -> tuple[str, Scope]:
     """What was typed without its "in #channel" or "for @group", and the scope that this says."""
-    found = _SCOPE.search(text)
+    found = _SCOPE.search(f" {text}")
     if found is None:
         return text, rules.SERVER
     kind, id_ = (ScopeKind.CHANNEL, found[1]) if found[1] else (ScopeKind.ROLE, found[2])
-    return text[: found.start()], Scope(kind, id_)
+    return f" {text}"[: found.start()].strip(), Scope(kind, id_)
 
 
 def _amount(text: str) -> Decimal:

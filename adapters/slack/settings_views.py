@@ -26,11 +26,12 @@ LONGEST_VALUE = 300
 LONGEST_INPUT = 3000
 
 PICKERS = {
-    Kind.CHANNEL: "conversations_select",
-    Kind.CHANNELS: "multi_conversations_select",
-    Kind.PEOPLE: "multi_users_select",
+    Kind.CHANNEL: ("conversations_select", "initial_conversation", ("C", "G")),
+    Kind.CHANNELS: ("multi_conversations_select", "initial_conversations", ("C", "G")),
+    Kind.PEOPLE: ("multi_users_select", "initial_users", ("U", "W")),
 }
-"""Settings whose values are picked from what the workspace has."""
+"""Settings whose values are picked from what the workspace has: the element, where in it what is picked
+already stands, and the letters with which such ids begin."""
 
 
 def scope_mention(scope: Scope, language: str) -> str:
@@ -217,9 +218,11 @@ def files(language: str) -> list[Json]:
 
 
 def setting_form(one: Shown, key: Key, scope: Scope, language: str) -> Json:
-    """A modal with the fitting control and the present value."""
+    """A modal with the fitting control and the present value; words alone where that fits into no field."""
     where = scope_mention(scope, language)
     lead = section(f"`{one.key}` · {where}\n{_told(one, scope, language)}")
+    if len(one.text) > LONGEST_INPUT and not _is_picked(one, key):
+        return page([lead, section(escaped(words.say("slack_admin.too_long", {}, language)))], language)
     about = {"do": "set", "key": one.key, "scope": str(scope)}
     field = _input("value", one.key, _control(one, key, language), optional=True)
     hint = context(escaped(words.say("slack_admin.empty_unsets", {}, language)))
@@ -228,16 +231,10 @@ def setting_form(one: Shown, key: Key, scope: Scope, language: str) -> Json:
 
 def _control(one: Shown, key: Key, language: str) -> Json:
     here = one.value if one.value not in (None, [], "") else None
-    if (kind := PICKERS.get(key.kind)) is not None:
+    if _is_picked(one, key):
+        kind, initial, _ = PICKERS[key.kind]
         element: dict[str, Any] = {"type": kind}
-        field = {"conversations_select": "conversation", "multi_conversations_select": "conversations"}.get(
-            kind, "users"
-        )
-        ids = here if isinstance(here, list) else [here] if here else []
-        fitting = [one for one in ids if str(one)[:1] in ("U", "W" if field == "users" else "C", "G", "C")]
-        if fitting:
-            element[f"initial_{field}"] = fitting if key.is_list else fitting[0]
-        return element
+        return element if here is None else {**element, initial: here}
     if key.kind is Kind.CHOICE:
         options = [
             _option(words.say(f"web_admin.choice_{choice}", {}, language), choice) for choice in key.choices
@@ -247,9 +244,17 @@ def _control(one: Shown, key: Key, language: str) -> Json:
             element["initial_option"] = chosen
         return element
     element = {"type": "plain_text_input", "multiline": True, "max_length": LONGEST_INPUT}
-    if one.text and len(one.text) <= LONGEST_INPUT:
+    if one.text:
         element["initial_value"] = one.text
     return element
+
+
+def _is_picked(one: Shown, key: Key) -> bool:
+    """Not where the picker would drop something that is set, such as a user group among people."""
+    if key.kind not in PICKERS:
+        return False
+    ids = one.value if isinstance(one.value, list) else [one.value] if one.value else []
+    return all(str(id_).startswith(PICKERS[key.kind][2]) for id_ in ids)
 
 
 def stand_form(person: str, language: str) -> Json:
@@ -289,9 +294,16 @@ def settle_form(job: str, language: str) -> Json:
 
 
 def import_form(language: str) -> Json:
+    """A file, or what fits into a field."""
+    file = _input(
+        "file",
+        words.say("slack_admin.file", {}, language),
+        {"type": "file_input", "max_files": 1},
+        optional=True,
+    )
     element = {"type": "plain_text_input", "multiline": True, "max_length": LONGEST_INPUT}
-    field = _input("text", "TOML", element)
-    return _form({"do": "import"}, words.say("web_admin.files", {}, language), [field], language)
+    text = _input("text", words.say("slack_admin.pasted", {}, language), element, optional=True)
+    return _form({"do": "import"}, words.say("web_admin.files", {}, language), [file, text], language)
 
 
 def proposal(changes: Sequence[Changed], token: str, language: str) -> Json:
@@ -360,6 +372,7 @@ def filled(view: Json) -> dict[str, Json]:
         option = element.get("selected_option")
         found[block] = (
             element.get("value")
+            or element.get("files")
             or element.get("selected_conversations")
             or element.get("selected_conversation")
             or element.get("selected_users")

@@ -123,6 +123,8 @@ class Rig:
     manners: Manners = BRISK
     answer: float = 20.0
     patience: Patience | None = None
+    own_keys: bool = False
+    """Whether workspaces may bring keys of their own for "box"."""
     store: Store = field(init=False)
     library: Library = field(init=False)
     client: Client = field(init=False)
@@ -156,12 +158,20 @@ class Rig:
                 patience=self.patience,
             )
         )
-        governed_by = governed(self.store, CATALOGUE, prices=self.prices, now=self.server.clock)
+        governed_by = governed(
+            self.store,
+            CATALOGUE,
+            prices=self.prices,
+            addresses={"box": self.base_url} if self.own_keys else None,
+            now=self.server.clock,
+        )
+        clients = roster({"box": self.client}, governed_by)
+        self._stack.push_async_callback(clients.aclose)
         self.engine = Engine(
             self.store,
             self.library,
             CATALOGUE,
-            roster({"box": self.client}, governed_by),
+            clients,
             {"slack": self.slack},
             rules=self.rules,
             prices=self.prices,
@@ -289,12 +299,15 @@ async def slack_rig(
     scopes: tuple[str, ...] = SCOPES,
     make: Callable[[Work, Report], Iterator[Piece]] | None = None,
     sandbox_workers: int = 2,
+    sandbox_options: dict[str, Any] | None = None,
     speed: float = 1.0,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     gate = Gate()
     limits = slack_limits or SlackLimits()
-    sandbox = Sandbox(CATALOGUE, make or gate.make, kind="replicate", workers=sandbox_workers)
+    sandbox = Sandbox(
+        CATALOGUE, make or gate.make, kind="replicate", workers=sandbox_workers, **(sandbox_options or {})
+    )
     async with (
         SlackServer(manifest_of(scopes=scopes), limits=limits, now=_quicker(speed)) as server,
         serve_sandbox(sandbox, "127.0.0.1", 0) as base_url,
