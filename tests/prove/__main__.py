@@ -38,7 +38,7 @@ def main() -> int:
     one.add_argument("--seed", type=int, default=1)
     two = what.add_parser("soak", help="many jobs a second, for long")
     two.add_argument("--folder", type=Path, default=Path(".prove/soak"))
-    two.add_argument("--per-second", type=float, default=40.0, help="things that people do")
+    two.add_argument("--per-second", type=float, default=38.0, help="things that people do")
     two.add_argument("--seconds", type=float, default=1800)
     two.add_argument("--every", type=float, default=10, help="seconds between two looks")
     two.add_argument("--seed", type=int, default=1)

@@ -121,7 +121,7 @@ async def world(
             box=provider.url,
             stages=stages,
             level="warning" if prepared else "debug",
-            a_minute=AMPLE if prepared else None,
+            creates=AMPLE if prepared else None,
         )
         bot = await stack.enter_async_context(victim())
         yield World(folder, config, port, provider, stages, bot, settled)
