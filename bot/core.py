@@ -160,7 +160,7 @@ class Studio:
         *,
         new_seed: bool = False,
         posted: Posted | None = None,
-        for_adults: bool = True,
+        for_adults: bool | None = None,
         channel: str = "",
     ) -> Submitted:
         if known := await self._store.by_key(key):

@@ -106,8 +106,9 @@ class Order:
     `model` is a command ("animate") or "owner/name". `key` is the platform's id of the interaction, prefixed
     with its name: the store keeps it unique, so that an event delivered twice makes one job. `posted` is what
     already stands in `place` for this job, such as the message that acknowledged the command. `for_adults`:
-    what only adults may see may stand there. `channel`: the platform's id of the channel that they spoke in
-    (of a thread, the channel that it hangs from), "" where there are none.
+    whether the place is for adults only, None where the platform has no such places. `channel`: the
+    platform's id of the channel that they spoke in (of a thread, the channel that it hangs from), "" where
+    there are none.
     """
 
     actor: Actor
@@ -116,7 +117,7 @@ class Order:
     options: tuple[Option, ...]
     key: str
     posted: Posted | None = None
-    for_adults: bool = True
+    for_adults: bool | None = None
     channel: str = ""
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
 from bot.caps import Cap, Whose
-from bot.catalogue import Model
 from bot.config import Limits
-from bot.errors import Problem
 from bot.jobs import Actor, State
 
 DAY = 86_400
@@ -31,14 +29,6 @@ def allowed(actor: Actor, servers: Collection[str]) -> bool:
     """
     place = f"{actor.platform}:{'dm' if actor.is_alone else actor.server}"
     return not {actor.platform, place, f"{actor.platform}:*"}.isdisjoint(servers)
-
-
-def adults_only(model: Model, inputs: Mapping[str, object], for_adults: bool) -> Problem | None:
-    """What asks for results that only adults may see, where those may not stand. `inputs` by own names."""
-    if for_adults:
-        return None
-    switches = (entry for entry in model.inputs if entry.adults and inputs.get(entry.name) is True)
-    return next((Problem("adults_only", entry.alias) for entry in switches), None)
 
 
 def caps(limits: Limits, now: float) -> tuple[Cap, ...]:

@@ -42,6 +42,8 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "`models` doesn't list it": ("imagine", {"models": "draw"}),
     "`channels` doesn't list the channel": ("imagine", {"channels": "elsewhere"}),
     "`roles` that the person lacks": ("imagine", {"roles": "artists"}),
+    "`adults` is `age_restricted`, and the place isn't": ("imagine", {"adults": "age_restricted"}),
+    "`adults` is `never`": ("imagine", {"adults": "never"}),
     "the person is blocked": ("imagine", {"blocked": True}),
     "`words` has one of the prompt's": ("imagine", {"words": "fox"}),
     "`patterns` matches the prompt": ("imagine", {"patterns": "f.x in"}),

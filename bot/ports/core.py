@@ -62,7 +62,7 @@ class Core(Protocol):
         *,
         new_seed: bool = False,
         posted: Posted | None = None,
-        for_adults: bool = True,
+        for_adults: bool | None = None,
         channel: str = "",
     ) -> Submitted:
         """The same inputs as a new job. The others are as those of an Order."""

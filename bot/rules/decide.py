@@ -27,7 +27,7 @@ class Ask:
     channel: str
     model: Model
     inputs: Mapping[str, Json]
-    for_adults: bool
+    for_adults: bool | None
     now: float
     trusted: bool = False
     blocked: Block | None = None

@@ -157,13 +157,14 @@ class Rulebook:
         return ADULTS[max(ADULTS.index(layer.get("adults", ADULTS[0])) for layer in layers)]
 
     def _adults(self, ask: Ask) -> Iterator[Problem]:
-        """Inputs that ask for such results need a place for them, whatever the rules say."""
+        """Inputs that ask for such results need a place for them, whatever the rules say, where the platform
+        has such places."""
         rule = self._strictness(ask.channel)
         for entry in ask.model.inputs:
             if (
                 entry.adults
                 and ask.inputs.get(entry.name) is True
-                and (not ask.for_adults or rule == "never")
+                and (ask.for_adults is False or rule == "never")
             ):
                 yield Problem("adults_never" if rule == "never" else "adults_only", entry.alias)
 

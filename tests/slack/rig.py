@@ -165,13 +165,13 @@ class Rig:
             addresses={"box": self.base_url} if self.own_keys else None,
             now=self.server.clock,
         )
-        clients = roster({"box": self.client}, governed_by)
-        self._stack.push_async_callback(clients.aclose)
+        there = roster({"box": self.client}, governed_by)
+        self._stack.push_async_callback(there.aclose)
         self.engine = Engine(
             self.store,
             self.library,
             CATALOGUE,
-            clients,
+            there,
             {"slack": self.slack},
             rules=self.rules,
             prices=self.prices,
