@@ -82,7 +82,7 @@ async def working(running: Installation) -> AsyncIterator[asyncio.Task[None]]:
                 days_of=running.days_of,
             )
         ),
-        asyncio.create_task(keep_dropped_gone(running.store, running.library)),
+        asyncio.create_task(keep_dropped_gone(running.store, running.library, now=running.now)),
         asyncio.create_task(
             Teller(
                 running.store,

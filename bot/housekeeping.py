@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from bot.errors import Damaged, Refused
+from bot.jobs import NOBODY
 from bot.rules import month_of
 from bot.store.backups import NotBackedUp
 
@@ -64,7 +65,7 @@ async def _delete_left_servers(store: Store, now: float) -> None:
     for platform, server in await store.servers.to_delete(now):
         for job in await store.servers.open_jobs(platform, server):
             with contextlib.suppress(Refused):
-                await store.request_cancel(job.id, by="", now=now)
+                await store.request_cancel(job.id, by=NOBODY, now=now)
         if await store.servers.delete(platform, server, now=now):
             log.info("A server's data are deleted", action="server_deleted", platform=platform, server=server)
 
@@ -92,10 +93,13 @@ async def remove_dropped(store: Store, library: Library) -> int:
     return gone
 
 
-async def keep_dropped_gone(store: Store, library: Library, *, every: float = 5.0) -> None:
-    """Remove what was let go, soon, until cancelled; a fault is told and tried again."""
+async def keep_dropped_gone(
+    store: Store, library: Library, *, now: Callable[[], float], every: float = 5.0
+) -> None:
+    """Remove what was let go, and whom nothing holds any more, soon, until cancelled; faults are told."""
     while True:
         try:
+            await store.privacy.go_on(now())
             await remove_dropped(store, library)
         except Exception:
             log.exception("Files were not removed", action="remove_failed")

@@ -21,6 +21,10 @@ The core adds one thing: with "restored": True it is from a backup, and later po
 platform looks for them, and raises MaybePosted where it can't, rather than post anything again."""
 
 
+NOBODY = ""
+"""Who has a job cancelled of which nobody is to see the result: it is to be forgotten."""
+
+
 def platform_of(place: Place) -> str:
     return place.partition(":")[0]
 

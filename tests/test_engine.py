@@ -325,7 +325,7 @@ async def test_a_queued_job_is_cancelled_at_once_and_never_sent(tmp_path: Path) 
 async def test_a_running_job_is_cancelled_at_the_provider(tmp_path: Path) -> None:
     async with rig(tmp_path, sandbox_options={"boot_seconds": 30}) as studio:
         job = await studio.order()
-        await eventually(lambda: _is(studio, job, State.RUNNING), "it runs")
+        await eventually(lambda: is_in(studio, job, State.RUNNING), "it runs")
         await studio.core.cancel(job.id, ANNA)
         assert (await studio.ended(job)).outcome is Outcome.CANCELLED
 
@@ -333,7 +333,7 @@ async def test_a_running_job_is_cancelled_at_the_provider(tmp_path: Path) -> Non
 async def test_a_cancel_that_another_process_asked_for_reaches_the_provider(tmp_path: Path) -> None:
     async with rig(tmp_path, sandbox_options={"boot_seconds": 30}) as studio:
         job = await studio.order()
-        await eventually(lambda: _is(studio, job, State.RUNNING), "it runs")
+        await eventually(lambda: is_in(studio, job, State.RUNNING), "it runs")
         other = Rig(tmp_path, studio.base_url, studio.kind, studio.rules, Board())
         await other.build(engine=False)
         await other.core.cancel(job.id, ANNA)
@@ -407,11 +407,11 @@ async def test_a_card_that_can_not_be_shown_does_not_disturb_the_job(tmp_path: P
 )
 async def test_a_crash_in_any_state_loses_nothing_and_repeats_nothing(tmp_path: Path, state: State) -> None:
     async with rig(tmp_path, start=False) as studio:
-        await _halt_in(studio, state)
+        await halt_in(studio, state)
         job = await studio.order()
         if state is not State.QUEUED:
             studio.start()
-            await eventually(lambda: _is(studio, job, state), f"it is {state}")
+            await eventually(lambda: is_in(studio, job, state), f"it is {state}")
         await studio.crash()
         await studio.behave()
         studio.board.faults_at_the_end = []
@@ -438,7 +438,7 @@ async def test_many_crashes_later_every_job_has_arrived_once(tmp_path: Path) -> 
 # -- helpers
 
 
-async def _halt_in(studio: Rig, state: State) -> None:
+async def halt_in(studio: Rig, state: State) -> None:
     """Have the provider or the platform hold every job up in that state."""
     match state:
         case State.SUBMITTING:
@@ -454,7 +454,7 @@ async def _halt_in(studio: Rig, state: State) -> None:
             pass
 
 
-async def _is(studio: Rig, job: Job, state: State) -> bool:
+async def is_in(studio: Rig, job: Job, state: State) -> bool:
     return await studio.state(job) is state
 
 

@@ -46,7 +46,7 @@ from bot.errors import (
     TryLater,
     Undeliverable,
 )
-from bot.jobs import Job, JobId, Json, Media, Outcome, Output, State, platform_of
+from bot.jobs import NOBODY, Job, JobId, Json, Media, Outcome, Output, State, platform_of
 from bot.pacing import backoff
 from bot.ports import Failed, MediaFile, Notice, Platform, Ready
 from bot.prices import FREE, NOTHING, Bill, Prices
@@ -407,6 +407,8 @@ class Steps:
         """The prediction has ended: what came of it?"""
         bill = self._bill(job, prediction)
         match prediction.status:
+            case _ if job.cancel_requested == NOBODY:
+                return _without(bill, Outcome.CANCELLED, "cancelled", by=NOBODY)
             case Status.SUCCEEDED:
                 return self._succeeded(job, prediction, bill)
             case Status.CANCELED | Status.ABORTED if job.cancel_requested:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection
 
 from bot.errors import Refused
-from bot.jobs import Job, JobId, Json
+from bot.jobs import NOBODY, Job, JobId, Json
 from bot.store import privacy_queries
-from bot.store.dropped import in_chunks
+from bot.store.dropped import drop, files_of, in_chunks
 from bot.store.queries import delete_jobs_by_id
+from bot.store.queries import job as job_by_id
 from bot.store.tables import AnyRow, job_of
 
 if TYPE_CHECKING:
@@ -105,13 +105,24 @@ def delete_jobs(ids: list[str], connection: Connection) -> None:
 def _forget(places: list[dict[str, Any]], cancel: Cancel, now: float, connection: Connection) -> list[Job]:
     cancelled: list[Job] = []
     for here in places:
-        for row in connection.execute(privacy_queries.open_jobs_of(), {**here, "the_time": now}).all():
-            with suppress(Refused):  # its result is on its way: it is forgotten once it has arrived
-                cancelled.append(cancel(row.id, "", now, connection))
+        rows = connection.execute(privacy_queries.open_jobs_of(), {**here, "the_time": now}).all()
+        cancelled += [_stop(row.id, cancel, now, connection) for row in rows]
         mark = {name.removeprefix("the_"): value for name, value in here.items()}
         connection.execute(privacy_queries.put_forgotten(), {**mark, "at": now})
         _forget_rest(here, connection)
     return cancelled
+
+
+def _stop(job: JobId, cancel: Cancel, now: float, connection: Connection) -> Job:
+    """What is not made yet is cancelled; a result that is on its way is taken back."""
+    try:
+        cancel(job, NOBODY, now, connection)
+        return job_of(connection.execute(privacy_queries.for_nobody(), {"the_id": job}).one())
+    except Refused:
+        row = connection.execute(job_by_id(), {"the_id": job}).one()
+        drop(files_of(row, results_only=True), now, connection)
+        given = {"the_id": job, "outputs": [], "media": [], "facts": {"by": NOBODY}, "due_at": now}
+        return job_of(connection.execute(privacy_queries.withdraw(), given).one())
 
 
 def _finish(here: dict[str, Any], connection: Connection) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Delete,
     Insert,
@@ -13,15 +14,17 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    case,
     delete,
     func,
     literal,
+    or_,
     select,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from bot.jobs import OPEN, State
+from bot.jobs import NOBODY, OPEN, Outcome, State
 from bot.ports import Standing
 from bot.store.queries import Condition
 from bot.store.server_queries import of_server
@@ -76,6 +79,47 @@ def open_jobs_of() -> Select[str]:
     return select(jobs.c.id).where(
         *_of_person(jobs), jobs.c.state.in_(sorted(OPEN)), jobs.c.created_at <= bindparam("the_time")
     )
+
+
+@cache
+def for_nobody() -> Update:
+    """Whoever had it cancelled before: nobody is to see its result, should there be one."""
+    return (
+        update(jobs)
+        .where(jobs.c.id == bindparam("the_id"))
+        .values(cancel_requested=NOBODY)
+        .returning(*job_columns)
+    )
+
+
+@cache
+def withdraw() -> Update:
+    """A result that is being fetched or posted is not: its place is told that the job was cancelled.
+
+    A new attempt: who has it in hand has nothing to say any more.
+    """
+    on_its_way = (jobs.c.id == bindparam("the_id"), jobs.c.state.in_(_ON_ITS_WAY))
+    return (
+        update(jobs)
+        .where(*on_its_way)
+        .values(
+            state=State.DELIVERING.value,
+            outcome=case((_HAS_NONE, Outcome.CANCELLED.value), else_=jobs.c.outcome),
+            facts=case((_HAS_NONE, bindparam("facts", type_=JSON)), else_=jobs.c.facts),
+            outputs=bindparam("outputs"),
+            media=bindparam("media"),
+            due_at=bindparam("due_at"),
+            attempt=jobs.c.attempt + 1,
+            lease_until=None,
+            tries=0,
+        )
+        .returning(*job_columns)
+    )
+
+
+_ON_ITS_WAY = (State.FETCHING.value, State.DELIVERING.value)
+_HAS_NONE = or_(jobs.c.outcome.is_(None), jobs.c.outcome == Outcome.READY.value)
+"""There was to be a result."""
 
 
 @cache
