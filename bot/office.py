@@ -252,6 +252,8 @@ class Office:
             )
             for quota, count in zip(quotas, used, strict=True)
         )
+        if own := await self._store.ledger.paid_by("server", actor.platform, actor.server, month[0]):
+            budgets += (Money("own_keys_month", "server", month[0], dollars(own), None, month[1]),)
         charges = await self._store.ledger.open_charges(actor.platform, actor.server, limit=100)
         found = tuple(
             OpenCharge(JobId(one.job), one.model, one.provider, one.at, dollars(one.server_held))

@@ -85,7 +85,7 @@ class Proposal:
 @dataclass(frozen=True, slots=True)
 class Money:
     """One budget and what is used of it, in US dollars. `limit` None: none is set. `period`: "2026-11-26"
-    or "2026-11" in the server's time zone."""
+    or "2026-11" in the server's time zone. "own_keys_month": the part that the server's own keys paid for."""
 
     code: str
     whose: str

@@ -58,6 +58,12 @@ class Ledger:
         )
         return _used(quotas, subjects, rows)
 
+    async def paid_by(self, payer: str, platform: str, server: str, month: str) -> int:
+        """Micro-dollars that a server's jobs of a month ("2025-10") have cost this payer."""
+        where = {"the_platform": platform, "the_server": server}
+        rows = await self._database.read(ledger_queries.paid_by(), **where, the_month=month, the_payer=payer)
+        return int(rows[0].paid)
+
     async def open_charges(self, platform: str, server: str, *, limit: int) -> Sequence[AnyRow]:
         """The server's charges that wait for somebody's word, oldest first."""
         where = {"the_platform": platform, "the_server": server}

@@ -79,6 +79,16 @@ def open_charges() -> Select[*tuple[Any, ...]]:
 
 
 @cache
+def paid_by() -> Select[int]:
+    """What a server's jobs of a month have cost one payer."""
+    return select(func.coalesce(func.sum(charges.c.server_held), 0).label("paid")).where(
+        *of_server(charges),
+        charges.c.month == bindparam("the_month"),
+        charges.c.payer == bindparam("the_payer"),
+    )
+
+
+@cache
 def set_cost() -> Update:
     """What a job has cost after all."""
     return update(jobs).where(jobs.c.id == bindparam("the_id"))
