@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -17,7 +18,10 @@ import pytest
 
 from adapters.moments import moment
 from adapters.settings_commands import difference, owner
+from bot.jobs import Actor, Job
 from bot.rules import Changed, Scope, ScopeKind
+from bot.store import Store
+from tests.test_isolation import NEVER, foreign
 from tests.typed import threadreel
 
 pytestmark = pytest.mark.timeout(180)
@@ -63,6 +67,29 @@ class Typed:
 @pytest.fixture
 def typed(tmp_path: Path) -> Typed:
     return Typed(tmp_path)
+
+
+# -- whose
+
+
+def test_another_servers_job_is_as_unknown_as_any(typed: Typed) -> None:
+    typed.does("show")
+    (database,) = typed.folder.rglob("threadreel.db")
+
+    async def put() -> Job:
+        async with await Store.open(f"sqlite:///{database}") as store:
+            return await foreign(store, Actor("slack", "U77", "Bee", "T78"))
+
+    theirs = asyncio.run(put())
+    for before, after in (("cancel", ()), ("remove", ()), ("settle", ("0.25",))):
+        said = {
+            typed.refuses(before, id_, *after, "--server", "slack:T77").replace(id_, "ID")
+            for id_ in (theirs.id, NEVER)
+        }
+        assert len(said) == 1, before
+    assert theirs.id not in typed.does("jobs", "--server", "slack:T77")
+    assert theirs.id not in typed.does("money", "--server", "slack:T77")
+    assert theirs.id in typed.does("jobs", "--server", "slack:T78")
 
 
 # -- settings

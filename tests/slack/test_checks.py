@@ -17,6 +17,7 @@ from adapters.slack.checks import examine
 from adapters.slack.manifest import SCOPES, manifest
 from bot.catalogue import load
 from bot.config import Access, Http, Settings, SlackSettings
+from bot.ports import Action, Record
 from bot.secrets import Vault, new_key
 from bot.store import Store, peek
 from tests.slack.install_rig import HOUR, install_rig
@@ -215,13 +216,18 @@ async def test_secrets_are_sealed_anew_by_command(tmp_path: Path) -> None:
     values: dict[str, Any] = {"parent": "", "details": {}, "expires_at": None, "now": 1.0}
     async with await Store.open(url) as store:
         await store.installs.put("slack", "T1", sealed=Vault([old]).seal("xoxb-1"), **values)
-    for keys, count in ([new, old], 1), ([new, old], 0), ([new], 0):
+        record = Record(0, 0.0, "ada", "Ada", Action.KEY_SET, "provider box", None, None)
+        own = Vault([old]).seal("r8_1")
+        await store.keys.put("slack", "T1", "box", sealed=own, by="Ada", now=1.0, record=record)
+    for keys, count in ([new, old], 2), ([new, old], 0), ([new], 0):
         arguments = configured(tmp_path, f"[secrets]\nkeys = {json.dumps(keys)}\n")
         result = await asyncio.to_thread(CliRunner().invoke, app, ["secrets", "rotate", *arguments])
         assert result.exit_code == 0, result.output
         assert result.stdout.startswith(f"{count} secrets sealed anew")
     (kept,) = peek(tmp_path / "data/threadreel.db")
     assert Vault([new]).open(kept.sealed or "") == "xoxb-1"
+    async with await Store.open(url) as store:
+        assert Vault([new]).open(await store.keys.sealed("slack", "T1", "box") or "") == "r8_1"
     arguments = configured(tmp_path, f"[secrets]\nkeys = {json.dumps([new_key()])}\n")
     result = await asyncio.to_thread(CliRunner().invoke, app, ["secrets", "rotate", *arguments])
     assert result.exit_code == 7
