@@ -22,6 +22,9 @@ ADMIN = "admin"
 
 PAGES = ("settings", "people", "jobs", "audit", "money", "keys", "files")
 LISTED = 20
+CHANGES = 90
+"""Of an import; a modal holds 100 blocks."""
+
 LONGEST_VALUE = 300
 LONGEST_INPUT = 3000
 
@@ -138,7 +141,7 @@ def people(found: Sequence[Person], language: str) -> list[Json]:
     if not found:
         blocks.append(section(escaped(words.say("web_admin.people_none", {}, language))))
     new = button("admin.stand", words.say("web_admin.people_new", {}, language), "new")
-    return [*blocks, actions([new])]
+    return [*blocks, *_more(len(found) - LISTED, language), actions([new])]
 
 
 def jobs(looks: Sequence[Look], language: str) -> list[Json]:
@@ -188,7 +191,7 @@ def money(statement: Statement, language: str) -> list[Json]:
         settle = button("admin.settle", words.say("discord_admin.settle", {}, language), charge.job)
         text = f"`{charge.job}` /{charge.model} · {words.dollars(charge.reserved)}"
         blocks.append({**section(text), "accessory": settle})
-    return blocks
+    return [*blocks, *_more(len(statement.open) - LISTED, language)]
 
 
 def keys(there: Sequence[KeyInfo], offered: Sequence[str], language: str) -> list[Json]:
@@ -311,14 +314,18 @@ def proposal(changes: Sequence[Changed], token: str, language: str) -> Json:
     if not changes:
         return page([section(escaped(words.say("discord_admin.no_changes", {}, language)))], language)
     lead = words.say("discord_admin.would_change", {"count": len(changes)}, language)
-    blocks = [section(f"*{escaped(lead)}*"), *(section(line) for line in _lines_of(changes, language))]
+    lines = (section("\n".join(_differences([one], language))) for one in changes[:CHANGES])
+    blocks = [section(f"*{escaped(lead)}*"), *lines, *_more(len(changes) - CHANGES, language)]
     return _form(
         {"do": "apply", "token": token}, words.say("web_admin.files", {}, language), blocks, language
     )
 
 
-def _lines_of(changes: Sequence[Changed], language: str) -> list[str]:
-    return ["\n".join(_differences([one], language)) for one in changes[:90]]
+def _more(count: int, language: str) -> list[Json]:
+    """That there is more than what is shown."""
+    if count <= 0:
+        return []
+    return [context(escaped(words.say("discord_admin.and_more", {"count": count}, language)))]
 
 
 def report_form(job: str, language: str) -> Json:
