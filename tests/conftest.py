@@ -7,6 +7,9 @@ import shutil
 
 import pytest
 
+from bot.media import pool
+from tests.forks import media_worker
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -47,3 +50,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if skipped and chromium_path() is None:
         what = "1 browser test was" if len(skipped) == 1 else f"{len(skipped)} browser tests were"
         terminalreporter.write_line(f"Chromium is not installed: {what} skipped.", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def quick_media_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers begin without their imports, save where a test is about how they begin."""
+    if "real_workers" not in request.keywords:
+        monkeypatch.setattr(pool, "_spawn", media_worker)

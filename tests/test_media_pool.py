@@ -18,6 +18,8 @@ from bot.media import Pool
 from bot.media.pool import WorkerDied
 from tests import media_samples as samples
 
+pytestmark = pytest.mark.real_workers
+
 _WAIT = 20.0
 
 

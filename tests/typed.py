@@ -1,11 +1,7 @@
-"""The command line, typed: each command is a process, forked from one that has everything imported.
-
-It is the same program without the second that its imports take.
-"""
+"""The command line, typed: each command is a process of its own."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,8 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["adapters.__main__"])
+from tests.forks import FORKS
 
 
 def threadreel(
@@ -24,7 +19,7 @@ def threadreel(
     with tempfile.TemporaryDirectory() as there:
         streams = [Path(there, name) for name in ("in", "out", "err")]
         streams[0].write_text(piped)
-        process = _FORKS.Process(target=_be, args=(arguments, cwd, dict(env), streams))
+        process = FORKS.Process(target=_be, args=(arguments, cwd, dict(env), streams))
         process.start()
         process.join(timeout)
         if process.exitcode is None:

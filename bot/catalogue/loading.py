@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -56,6 +57,7 @@ class Catalogue:
         raise BadOrder([Problem("unknown_command", word, {"nearest": f"/{close}" if close else None})])
 
 
+@cache
 def load() -> Catalogue:
     """The catalogue that comes with the project. ValueError names the file and the key of a mistake."""
     return read_folder(resources.files("bot.catalogue") / "models")

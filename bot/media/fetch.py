@@ -20,6 +20,7 @@ import httpx
 
 from bot.errors import BadMedia, TryLater
 from bot.media.addresses import is_public
+from bot.tls import certificates
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port -> its addresses, best first. Raises OSError as `socket.getaddrinfo` does."""
@@ -58,7 +59,9 @@ class Fetcher:
         # Without httpx's client, which has cookies and proxies and opinions on redirects.
         # A connection kept open would be found by its address and serve another host at the same one.
         self._transport = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0), trust_env=False
+            verify=certificates(by_environment=False),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
         )
 
     async def aclose(self) -> None:

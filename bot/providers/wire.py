@@ -20,6 +20,7 @@ from bot.providers.answers import Answer, decode, read_answer
 from bot.providers.errors import scrub, translate
 from bot.providers.manners import Manners
 from bot.providers.upload import Upload
+from bot.tls import certificates
 
 IDLE = 5.0
 """Seconds after which an unused connection is dropped: well before servers drop theirs, as a request that
@@ -75,6 +76,7 @@ class Wire:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             transport=transport,
             trust_env=not is_loopback(base_url.host),
+            verify=certificates(by_environment=True),
             follow_redirects=False,
             limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=IDLE),
         )
