@@ -20,7 +20,7 @@ from tests import media_samples as samples
 
 pytestmark = pytest.mark.real_workers
 
-_WAIT = 20.0
+_WAIT = 45.0
 
 
 @pytest.fixture

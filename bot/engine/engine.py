@@ -36,7 +36,7 @@ from bot.pacing import Durations, Pace
 from bot.ports import Platform, Waiting, Working
 from bot.prices import Prices
 from bot.providers import Client, Hook, Prediction, Roster
-from bot.routes import Routes
+from bot.routes import Routes, base_of
 from bot.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class Engine:
 
     def _room(self, provider: str, now: float) -> float:
         """Creates that a provider takes at once, and of which we don't have too many in hand already."""
-        places = self._rules.workers * 4 - self._hands.waiting(_asking(provider))
+        places = self._rules.workers * 4 - self._hands.waiting(_sending(provider))
         return max(0, min(places, self._manners[provider].room(now)))
 
     async def _start_some(self, now: float, limit: int, closed: Collection[str]) -> list[Job]:
@@ -393,13 +393,13 @@ class Engine:
         self._hands.give(self._line(job, step), (job, step))
 
     def _line(self, job: Job, step: Step) -> str:
-        """Asking a provider, fetching from it, and posting to a platform are lines of their own: what hangs
-        keeps only that waiting which is for it."""
+        """Sending to a provider, fetching from it, what else it is asked, and posting to a platform: each is
+        a line, and what hangs keeps only that waiting which is for it."""
         if step == self._steps.deliver:
             return f"post {platform_of(job.place)}"
-        if step == self._steps.fetch:
-            return f"fetch {_vendor(job.provider)}"
-        return _asking(job.provider)
+        if step == self._steps.submit:
+            return _sending(job.provider)
+        return f"{'fetch' if step == self._steps.fetch else 'ask'} {base_of(job.provider)}"
 
     def _follow(self, job: Job) -> None:
         self._sweeps[job.provider].watch(job)
@@ -621,14 +621,8 @@ class Engine:
         self._take(job, self._steps.overdue)
 
 
-def _asking(provider: str) -> str:
-    """The line of what is asked of a provider; a server's own key is no provider of its own."""
-    return f"ask {provider.partition('@')[0]}"
-
-
-def _vendor(provider: str) -> str:
-    """A server's own key is no provider of its own."""
-    return provider.partition("@")[0]
+def _sending(provider: str) -> str:
+    return f"send {base_of(provider)}"
 
 
 async def _settled(_job: Job, *, fate: Fate) -> Fate:

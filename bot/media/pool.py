@@ -113,9 +113,9 @@ class _Worker:
         try:
             self._stdin.write(json.dumps({"task": task, "args": args}).encode() + b"\n")
             await self._stdin.drain()
+            answer: Mapping[str, Any] = await self._read()
         except ConnectionError as error:
             raise WorkerDied from error
-        answer: Mapping[str, Any] = await self._read()
         return answer
 
     async def _read(self) -> Any:

@@ -168,7 +168,7 @@ async def test_a_store_that_fails_is_told_and_nothing_is_made(
     async with stage(tmp_path) as on:
         monkeypatch.setattr(on.studio.store, "accept", _locked)
         reply = await on.ada.command("imagine", FOX, channel=on.general)
-        await reply.until(lambda r: bool(r.followups))
+        await reply.until(lambda r: bool(r.followups), 20)
         assert "Nothing was started" in reply.followups[0].text
         assert reply.message is None
         assert await no_jobs(on)
