@@ -15,8 +15,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTHONS := python3.13 python3.12 python3.11 python3
 CODE := bot adapters tests benchmarks
 
-# Tests wait more than they compute: half as many again as there are processors.
-AT_ONCE := --numprocesses $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2) --dist loadfile
+# Tests wait more than they compute: twice as many as there are processors.
+AT_ONCE := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2) --dist loadfile
 
 .PHONY: demo setup test test-long check bench bench-discord bench-slack bench-engine bench-pacing bench-policy prove prove-short format
 

@@ -17,6 +17,7 @@ from bot import config
 from bot.errors import Refused
 from bot.jobs import Job, Order, Outcome, Place, State
 from tests.rig import eventually, rig
+from tests.sampling import a_sample
 from tests.test_kill import ANNA, sandbox, start, write_config
 
 
@@ -71,7 +72,7 @@ async def test_a_create_whose_answer_is_due_is_waited_for_and_the_rest_is_handed
         assert asked + states.count(State.QUEUED) == await creates(address) == 6
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", a_sample([signal.SIGTERM, signal.SIGINT], 2))
 async def test_a_second_signal_ends_it_at_once_and_nothing_is_lost(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -109,6 +109,7 @@ def _names(command: str) -> list[str]:
     return re.findall(r"\w+\.png", TYPED[command])
 
 
+@pytest.mark.long
 async def test_the_command_line_alone_makes_saves_and_says_how_it_went(tmp_path: Path) -> None:
     for name in _names("inpaint"):
         (tmp_path / name).write_bytes(picture(name))

@@ -345,6 +345,7 @@ def _echo(work: Any, report: Any) -> Any:
     yield Piece("image", "out.png", big_picture(), "image/png")
 
 
+@pytest.mark.long
 async def test_what_fits_nowhere_is_a_preview_with_a_link(tmp_path: Path) -> None:
     async with stage(tmp_path, make=_film, public_url="https://studio.example") as on:
         on.server.limits.upload = 30_000
@@ -356,6 +357,7 @@ async def test_what_fits_nowhere_is_a_preview_with_a_link(tmp_path: Path) -> Non
         assert result.files[0].filename.endswith((".jpg", ".webp"))
 
 
+@pytest.mark.long
 async def test_what_fits_nowhere_is_words_where_nobody_can_reach_us(tmp_path: Path) -> None:
     async with stage(tmp_path, make=_film) as on:
         on.server.limits.upload = 30_000

@@ -73,6 +73,7 @@ async def test_nothing_is_kept_of_the_threads_that_results_hang_in(tmp_path: Pat
         assert [one for one in threads if one.id == thread.id] == []
 
 
+@pytest.mark.long
 async def test_the_benchmark_runs() -> None:
     found = await acknowledged("ours", Load(5, 100), pace=0.01)
     assert found["late"] == 0
