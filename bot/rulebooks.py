@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from bot.catalogue import Catalogue
 from bot.jobs import Actor, Json
@@ -56,18 +58,25 @@ class Rulebooks:
         self._catalogue = catalogue
         self._defaults = defaults
         self._kept: OrderedDict[tuple[str, str], House] = OrderedDict()
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def of(self, platform: str, server: str) -> House:
         """The rules that hold now; of somebody who speaks with us alone, the installation's."""
         where = (platform, server)
-        kept = self._kept.get(where)
-        if kept is None or kept.revision != await self._store.servers.revision(platform, server):
-            kept = await self._load(platform, server)
-            self._kept[where] = kept
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(where)
-        return kept
+        if where in self._kept and await self._is_new(where):
+            self._kept.move_to_end(where)
+            return self._kept[where]
+        async with self._locks.setdefault(where, asyncio.Lock()):  # many at once compile them once
+            if where not in self._kept or not await self._is_new(where):
+                self._kept[where] = await self._load(platform, server)
+                if len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            return self._kept[where]
+
+    async def _is_new(self, where: tuple[str, str]) -> bool:
+        """Whether what is kept of a server still holds."""
+        revision = await self._store.servers.revision(*where)
+        return where in self._kept and self._kept[where].revision == revision
 
     async def of_actor(self, actor: Actor) -> House:
         return await self.of(actor.platform, actor.server)
