@@ -405,9 +405,8 @@ class Engine:
         self._sweeps[job.provider].watch(job)
         self._cards.show(job, Working(job.progress, self.eta(job)))
         if news := self._early.pop(job.id, None):
-            self.tell(
-                news
-            )  # heeded once who holds the job has let go of it; where there is no room, a look finds it
+            # Heeded once whoever holds the job has let go of it; where there is no room, a look finds it.
+            self.tell(news)
 
     async def _work(self, task: tuple[Job, Step]) -> None:
         job, step = task
