@@ -411,9 +411,9 @@ def a_free_port() -> int:
 
 
 def write_config(
-    path: Path, *, port: int, box: str, stages: list[Stage], level: str, creates: int | None = None
+    path: Path, *, port: int, box: str, stages: list[Stage], level: str, a_minute: int | None = None
 ) -> Path:
-    """`creates`: predictions a minute that the provider is said to allow."""
+    """`a_minute`: how many predictions, and how many looks, the provider is said to allow."""
     folder = path.parent
     private = box.removeprefix("http://").partition("/")[0]
     path.write_text(
@@ -439,7 +439,8 @@ level = "{level}"
 kind = "replicate"
 base_url = "{box}"
 token = "sandbox"
-{"" if creates is None else f"creates_per_minute = {creates}"}
+{"" if a_minute is None else f"creates_per_minute = {a_minute}"}
+{"" if a_minute is None else f"requests_per_minute = {a_minute}"}
 [prices.imagine]
 per_run = 0.001
 per_second = 0.01

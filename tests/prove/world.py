@@ -29,7 +29,7 @@ from tests.prove.victim import Life, Victim, victim
 READY_WITHIN = 60.0
 
 AMPLE = 100_000
-"""Predictions a minute: Replicate's 600 would be the limit of a soak."""
+"""Predictions, and looks, a minute: Replicate's 600 and 3,000 would be the limit of a soak."""
 
 
 @dataclass
@@ -121,7 +121,7 @@ async def world(
             box=provider.url,
             stages=stages,
             level="warning" if prepared else "debug",
-            creates=AMPLE if prepared else None,
+            a_minute=AMPLE if prepared else None,
         )
         bot = await stack.enter_async_context(victim())
         yield World(folder, config, port, provider, stages, bot, settled)
