@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from bot.media import pool
-from tests.forks import media_worker
+from tests import forks
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -52,8 +52,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"Chromium is not installed: {what} skipped.", yellow=True)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def process_to_fork_from() -> None:
+    forks.begin()
+
+
 @pytest.fixture(autouse=True)
 def quick_media_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers begin without their imports, save where a test is about how they begin."""
     if "real_workers" not in request.keywords:
-        monkeypatch.setattr(pool, "_spawn", media_worker)
+        monkeypatch.setattr(pool, "_spawn", forks.media_worker)

@@ -9,11 +9,17 @@ import os
 import socket
 import sys
 from asyncio import StreamReader, StreamWriter
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["adapters.__main__", "bot.media.worker"])
+
+
+def begin() -> None:
+    """Let it import by the time that somebody needs it: no event loop is to wait for that."""
+    forkserver.ensure_running()
 
 
 class Forked:

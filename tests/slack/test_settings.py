@@ -37,7 +37,7 @@ def boss_of(studio: Rig) -> Person:
 
 async def ask(studio: Rig, who: Person, text: str) -> Message:
     """What somebody alone is answered to /threadreel settings ..."""
-    reply = await (await who.command("/threadreel", f"settings {text}", channel=studio.general)).answered()
+    reply = await (await who.command("/threadreel", f"settings {text}", channel=studio.general)).answered(20)
     message = max([*reply.answers, *reply.ephemerals], key=lambda one: one.ts)
     assert message.ephemeral
     return message
@@ -45,7 +45,7 @@ async def ask(studio: Rig, who: Person, text: str) -> Message:
 
 async def press(who: Person, place: Message | View, **which: Any) -> View:
     """A button that opens a modal."""
-    return await (await who.press(place, **which)).opened()
+    return await (await who.press(place, **which)).opened(20)
 
 
 async def submit(studio: Rig, who: Person, values: dict[str, Any]) -> View:
@@ -60,7 +60,9 @@ async def submit(studio: Rig, who: Person, values: dict[str, Any]) -> View:
 async def refused(studio: Rig, who: Person | None = None) -> str:
     """What is said of an order that makes no job."""
     before = len(await studio.jobs())
-    reply = await (await (who or studio.anna).command("/imagine", "a fox", channel=studio.general)).answered()
+    reply = await (await (who or studio.anna).command("/imagine", "a fox", channel=studio.general)).answered(
+        20
+    )
     assert len(await studio.jobs()) == before
     return reply.text
 
@@ -114,7 +116,7 @@ async def test_a_channel_and_a_user_group_may_have_their_own(studio: Rig) -> Non
     await studio.ended()
     assert "imagine" in (await ask(studio, boss, "show models_off in #general")).text
     assert f"<#{studio.general.id}>" in (await ask(studio, boss, "show in #general")).text
-    usage = await (await studio.anna.command("/threadreel", "usage", channel=art)).answered()
+    usage = await (await studio.anna.command("/threadreel", "usage", channel=art)).answered(20)
     assert "7" in usage.text
 
 
@@ -323,7 +325,7 @@ async def test_forged_buttons_and_forms_do_nothing(studio: Rig) -> None:
     for name, value in FORGED:
         action = {"type": "button", "action_id": name, "block_id": "b", "value": value.replace("JOB", job.id)}
         reply = await studio.anna._block_action(card, action, times=1, wait=True)
-        await reply.answered()
+        await reply.answered(20)
         assert "look after" in reply.text, name
         assert reply.view is None, name
     for about in (
@@ -494,7 +496,7 @@ async def test_a_budget_holds_and_money_tells_what_is_used(tmp_path: Path) -> No
 async def test_an_expensive_job_waits_for_a_yes(tmp_path: Path) -> None:
     async with slack_rig(tmp_path, prices=DEAR) as studio:
         await ask(studio, boss_of(studio), "set ask_above 0.10")
-        reply = await (await studio.anna.command("/imagine", "a fox", channel=studio.general)).answered()
+        reply = await (await studio.anna.command("/imagine", "a fox", channel=studio.general)).answered(20)
         question = max([*reply.answers, *reply.ephemerals], key=lambda one: one.ts)
         assert "$0.40" in question.text
         assert await studio.jobs() == []
@@ -516,7 +518,7 @@ async def test_one_gets_all_that_is_kept_and_is_forgotten(studio: Rig) -> None:
     (file,) = await exported(studio, studio.anna)
     assert json.loads(file)["jobs"][0]["inputs"]["prompt"] == "a fox"
 
-    reply = await (await studio.anna.command("/threadreel", "forget-me", channel=studio.general)).answered()
+    reply = await (await studio.anna.command("/threadreel", "forget-me", channel=studio.general)).answered(20)
     question = max([*reply.answers, *reply.ephemerals], key=lambda one: one.ts)
     await studio.anna.press(question, "admin.forget")
 
