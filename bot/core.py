@@ -215,7 +215,7 @@ class Studio:
         now = self._now()
         record = record_of(actor, Action.CANCELLED, f"job {job.id}", now)
         self._worker.cancelled(
-            await self._store.request_cancel(job.id, by=actor.name, now=now, record=record)
+            await self._store.request_cancel(job.id, by=actor.name or actor.id, now=now, record=record)
         )
 
     async def post_again(self, job: JobId, actor: Actor, place: Place) -> None:

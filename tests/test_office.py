@@ -20,11 +20,11 @@ from bot.prices import Price, Prices
 from bot.rules import SERVER, Change
 from bot.sandbox.work import Piece, Report, Work
 from bot.store.audit import insert_records
+from tests.governed import DEAR
 from tests.rig import ANNA, Rig, eventually, rig, tiny
 from tests.test_engine import halt_in, is_in
 from tests.test_isolation import BOSS
 
-DEAR = Prices({"imagine": Price(Decimal("0.40"), Decimal(0), None, True, "a bill")}, {})
 BEN = replace(ANNA, id="ben", name="Ben")
 KEY = "r8_0123456789abcdefghijklmnop"
 

@@ -36,7 +36,6 @@ Answer: TypeAlias = Callable[[Actor], Awaitable[Payload]]
 DEADLINE = 2.0
 """Seconds that may pass before a form opens: it is itself the acknowledgement."""
 
-LARGEST_FILE = 256 * 1024
 LARGEST_PLAIN = 8 * 2**20
 """Bytes of a file that is given as it is. A larger one is packed: Discord takes years of an audit then."""
 PROPOSALS_KEPT = 100
@@ -557,14 +556,14 @@ async def _read_whole(stream: aiohttp.StreamReader) -> bytes:
     content = bytearray()
     async for chunk in stream.iter_any():
         content += chunk
-        if len(content) > LARGEST_FILE:
+        if len(content) > rules.LARGEST_FILE:
             break
     return bytes(content)
 
 
 async def _text_behind(url: str, size: int) -> str:
     """An attached text file, from Discord's own host."""
-    if not url or size > LARGEST_FILE:
+    if not url or size > rules.LARGEST_FILE:
         raise Refused("settings_file")
     timeout = aiohttp.ClientTimeout(total=FILE_TIMEOUT)
     try:
@@ -573,7 +572,7 @@ async def _text_behind(url: str, size: int) -> str:
             content = await _read_whole(response.content)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise TryLater(str(error)) from error
-    if len(content) > LARGEST_FILE:
+    if len(content) > rules.LARGEST_FILE:
         raise Refused("settings_file")
     try:
         return content.decode("utf-8-sig")

@@ -30,7 +30,6 @@ from bot.rules import Change, Scope, ScopeKind
 
 PROPOSALS_KEPT = 100
 PROPOSALS_LAST = 15 * 60.0
-LARGEST_FILE = 256 * 1024
 ANSWERED = 0.5
 """Seconds after which an answer that changes a modal has surely done so, before it is changed again."""
 
@@ -315,7 +314,7 @@ class SettingsCommands:
             return str(given.get("text") or "")
         (file,) = given["file"]
         try:
-            content = await self._files.read(team, file["id"], file["name"], limit=LARGEST_FILE)
+            content = await self._files.read(team, file["id"], file["name"], limit=rules.LARGEST_FILE)
             return content.decode("utf-8-sig")
         except (BadMedia, UnicodeDecodeError):
             raise Refused("settings_file") from None

@@ -17,12 +17,13 @@ from bot.rules.keys import GROUPS, KEYS, Key, Kind, all_names, complete, find_ke
 from bot.rules.layers import Rulebook
 from bot.rules.periods import day_of, iso, month_of
 from bot.rules.scope import SERVER, Change, Changed, Entry, Scope, ScopeKind, Shown
-from bot.rules.toml import defaults, read_toml, write_toml
+from bot.rules.toml import LARGEST_FILE, defaults, read_toml, write_toml
 from bot.rules.values import read, suggestions, text_of
 
 __all__ = [
     "GROUPS",
     "KEYS",
+    "LARGEST_FILE",
     "SERVER",
     "Allowances",
     "Ask",

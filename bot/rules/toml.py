@@ -17,7 +17,7 @@ from bot.rules.changes import apply
 from bot.rules.keys import GROUPS, KEYS, OF_INPUTS, PLAIN
 from bot.rules.scope import SERVER, Change, Entry, Scope, ScopeKind
 
-LARGEST = 256 * 1024
+LARGEST_FILE = 256 * 1024
 """Characters of a file that is read."""
 
 TABLES = (ScopeKind.CHANNEL.value, ScopeKind.ROLE.value)
@@ -62,8 +62,8 @@ def _quoted(text: str) -> str:
 
 def read_toml(text: str, catalogue: Catalogue) -> tuple[Entry, ...]:
     """The settings of a file, in place of all others. BadOrder with every mistake."""
-    if len(text) > LARGEST:
-        raise BadOrder([Problem("too_long_file", None, {"limit": LARGEST // 1024})])
+    if len(text) > LARGEST_FILE:
+        raise BadOrder([Problem("too_long_file", None, {"limit": LARGEST_FILE // 1024})])
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for numbers that Python refuses to read

@@ -16,14 +16,13 @@ from adapters.discord.customs import Custom, Verb
 from bot.errors import Gone
 from bot.jobs import Outcome, State
 from bot.ports import Telling
-from bot.prices import Price, Prices
 from tests.discord.rig import Stage, stage
 from tests.discord_server import ClientRefused, P, Person, Reply
 from tests.discord_server.messages import Message
+from tests.governed import DEAR
 from tests.rig import eventually
 
 FOX = {"prompt": "a fox", "width": 128, "height": 128, "steps": 2}
-DEAR = Prices({"imagine": Price(Decimal("0.40"), Decimal(0), None, True, "a bill")}, {})
 KEY = "r8_0123456789abcdefghijklmnop"
 
 

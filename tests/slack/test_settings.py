@@ -12,7 +12,7 @@ import pytest
 
 from bot.jobs import Actor, Job, Outcome
 from bot.ports import Telling
-from bot.prices import Price, Prices
+from tests.governed import DEAR
 from tests.rig import eventually
 from tests.slack.rig import Rig, slack_rig
 from tests.slack_server import Person, Upload
@@ -20,7 +20,6 @@ from tests.slack_server.messages import Message
 from tests.slack_server.views import View
 from tests.test_isolation import NEVER, foreign
 
-DEAR = Prices({"imagine": Price(Decimal("0.40"), Decimal(0), None, True, "a bill")}, {})
 KEY = "r8_0123456789abcdefghijklmnop"
 
 
