@@ -187,8 +187,10 @@ async def test_workers_know_no_secrets(pool: Pool, picture: str, monkeypatch: py
 
 
 _PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from bot.media import Pool
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 
 async def main(pipe):
     pool = Pool()
