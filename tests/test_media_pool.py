@@ -190,7 +190,7 @@ _PARENT = """
 import asyncio, signal, sys
 from bot.media import Pool
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs have it ignored
 
 async def main(pipe):
     pool = Pool()
