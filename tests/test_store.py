@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.sql.selectable import SelectBase
 
 from bot.errors import Refused, Stale
 from bot.jobs import (
@@ -24,7 +25,9 @@ from bot.jobs import (
 )
 from bot.store import Store
 from bot.store.lock import FileLock
+from bot.store.readers import _prepared
 from bot.store.sqlite import Sqlite
+from bot.store.tables import AnyRow
 from tests.store_rig import (
     ANN,
     BEN,
@@ -457,7 +460,9 @@ async def test_only_what_has_ended_and_is_old_is_forgotten(store: Store) -> None
     assert {state for state, count in (await store.counts()).items() if count} == set(OPEN)
 
 
-async def test_looking_up_never_walks_through_all_jobs(tmp_path: Path) -> None:
+async def test_looking_up_never_walks_through_all_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With many thousand jobs kept, each of these must find its rows by an index."""
     database = await Sqlite.open(tmp_path / "x.db", wait_for_lock=1, min_free=0)
     plans: list[str] = []
@@ -469,7 +474,13 @@ async def test_looking_up_never_walks_through_all_jobs(tmp_path: Path) -> None:
                 plans.extend(f"{row[3]} <- {statement}" for row in rows)
 
     event.listen(database._engine, "before_cursor_execute", explain)
-    event.listen(database._readers.sync_engine, "before_cursor_execute", explain)
+    read = database._readers.all
+
+    async def explained(statement: SelectBase, parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
+        explain(None, None, *_prepared(statement).text(parameters))
+        return await read(statement, parameters)
+
+    monkeypatch.setattr(database._readers, "all", explained)
     async with Store(database, FileLock(tmp_path / "lock")) as store:
         await store.accept(job("zero"), [WAITING, DAY], NOW)
         current = await bring(store, "one", State.RUNNING)

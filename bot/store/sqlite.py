@@ -9,20 +9,21 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from errno import EACCES
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.sql.selectable import SelectBase
 
 from bot.errors import CannotStart, Damaged
 from bot.store import migrations
 from bot.store.backups import Backups
+from bot.store.readers import Readers
 from bot.store.soundness import fault_of, is_damage, log_fault_of
 from bot.store.tables import AnyRow, metadata
 from bot.store.writer import Request, Writer
@@ -52,14 +53,7 @@ class Sqlite:
         self._engine = create_engine(_url(path, "pysqlite"), pool_size=1, max_overflow=0, **options)
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
-        self._readers = create_async_engine(
-            _url(path, "aiosqlite"),
-            isolation_level="AUTOCOMMIT",  # each read is one statement, and sees what was committed before it
-            skip_autocommit_rollback=True,
-            **options,
-        )
-        event.listen(self._readers.sync_engine, "connect", _set_up_reader)
-        self._reading: set[asyncio.Task[Sequence[AnyRow]]] = set()
+        self._readers = Readers(path, wait_for_lock=wait_for_lock)
         self._writer = Writer(self._engine, lambda error: is_damage(getattr(error, "orig", error)))
 
     @classmethod
@@ -83,6 +77,8 @@ class Sqlite:
             if read_through():
                 await asyncio.to_thread(_read_through, path, backups)
             await asyncio.to_thread(_migrate, database._engine, path, backups)
+            with _explained(path, backups):
+                await database._readers.open()
         except BaseException:
             await database.close()
             raise
@@ -94,28 +90,17 @@ class Sqlite:
         try:
             return await self._writer(request)
         except DBAPIError as error:
-            await self._judge(error)
+            await self._judge(error.orig)
             raise
 
-    async def read(self, statement: Executable, **parameters: Any) -> Sequence[AnyRow]:
-        """The rows of one statement.
-
-        Whoever asks may be cancelled, the reading is not: cut off while it connects, aiosqlite would leave
-        the connection open.
-        """
+    async def read(self, statement: SelectBase, **parameters: Any) -> Sequence[AnyRow]:
+        """The rows of one statement, which sees what was committed before it."""
         self._check()
-        reading = asyncio.create_task(self._read(statement, parameters))
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
         try:
-            return await asyncio.shield(reading)
-        except DBAPIError as error:
+            return await self._readers.all(statement, parameters)
+        except sqlite3.Error as error:
             await self._judge(error)
             raise
-
-    async def _read(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
-        async with self._readers.connect() as connection:
-            return (await connection.execute(statement, parameters)).all()
 
     async def back_up(self, *, now: float, keep: int) -> Path:
         """As `Backups.make`; whoever is cancelled does not wait for its end."""
@@ -131,8 +116,7 @@ class Sqlite:
 
     async def close(self) -> None:
         await self._writer.close()
-        await asyncio.gather(*self._reading, return_exceptions=True)
-        await self._readers.dispose()
+        await self._readers.close()
         await asyncio.to_thread(self._engine.dispose)
 
     # -- damage
@@ -151,14 +135,14 @@ class Sqlite:
         if self._damage is not None:
             raise Damaged(str(self._damage))
 
-    async def _judge(self, error: DBAPIError) -> None:
+    async def _judge(self, error: BaseException | None) -> None:
         """Raises Damaged where the error says so. From then on nothing is written."""
-        if not is_damage(error.orig):
+        if not isinstance(error, Exception) or not is_damage(error):
             return
         self._writer.halt(error)
         async with self._judging:
             if self._damage is None:
-                self._note_damage(await asyncio.to_thread(self.backups.damaged, str(error.orig)))
+                self._note_damage(await asyncio.to_thread(self.backups.damaged, str(error)))
         self._check()
 
     def _note_damage(self, damaged: Damaged) -> None:
@@ -283,17 +267,9 @@ def _reason(path: Path, error: BaseException | None) -> str:
 def _set_up(connection: Any, _record: Any) -> None:
     """Commits that survive a power cut, and foreign keys; transactions begin where we say so."""
     connection.isolation_level = None
-    _run(connection, "PRAGMA foreign_keys=ON", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
-
-
-def _set_up_reader(connection: Any, _record: Any) -> None:
-    _run(connection, "PRAGMA query_only=ON")
-
-
-def _run(connection: Any, *pragmas: str) -> None:
     cursor = connection.cursor()
-    for pragma in pragmas:
-        cursor.execute(pragma)
+    for pragma in ("foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
