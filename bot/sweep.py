@@ -41,8 +41,9 @@ MOST_PAGES = 3
 SPARE = 4
 """Requests that are left for cancels, uploads and whatever else can't wait."""
 
-WITHOUT_LIST = 60.0
-"""Seconds for which a list that was of no use is not asked again."""
+WITHOUT_LIST = (1.0, 60.0)
+"""Seconds for which a list that was of no use is not asked again: the first time, and at most. Each time in
+a row it is twice as long."""
 
 SHORTEST_NAP = 0.05
 """Between two turns, in seconds, so that what falls due one after the other is looked at together."""
@@ -155,6 +156,7 @@ class Sweep:
         self._arrive: bool | None = None
         self._offsets = Offsets()
         self._no_list_until = 0.0
+        self._no_list_for = 0.0
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -291,10 +293,20 @@ class Sweep:
                 if cursor is None or not due:
                     break
         except (ProviderRefused, NotAPrediction) as error:
-            if self._no_list_until <= now:
-                log.warning("The list is of no use", action="list_failed", why=str(error))
-            self._no_list_until = now + WITHOUT_LIST
+            self._do_without_list(now, error)
+        else:
+            self._no_list_for = 0.0
         missing += due.values()
+
+    def _do_without_list(self, now: float, error: ProviderRefused | NotAPrediction) -> None:
+        if self._no_list_until > now:
+            return  # another window of the same turn has told
+        first, most = WITHOUT_LIST
+        self._no_list_for = min(max(self._no_list_for * 2, first), most)
+        self._no_list_until = now + self._no_list_for
+        log.warning(
+            "The list is of no use", action="list_failed", why=str(error), seconds=round(self._no_list_for)
+        )
 
     def _without_logs(self, room: float) -> list[Watched]:
         """Those whose logs, and so their progress, nothing has shown for the longest while, if for long."""
