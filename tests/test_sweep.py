@@ -18,7 +18,7 @@ from bot.sweep import WITHOUT_LIST, Sweep
 from tests.sandbox_rig import TOKEN, Api, Models, sandbox
 from tests.store_rig import job
 
-MANY = 20
+MANY = 8
 
 
 class Nobody:
