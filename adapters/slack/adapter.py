@@ -107,12 +107,16 @@ class Slack:
 
     async def show(self, post: Post, save: Save) -> Posted:
         """The engine alone puts cards there, after the job is committed: see `docs/why.md`."""
+        is_open = isinstance(post.notice, Waiting | Working)
         try:
-            return await self._delivery.show(post, save)
+            posted = await self._delivery.show(post, save)
         except (Denied, Gone):
-            if isinstance(post.notice, Waiting | Working):
+            if is_open:
                 await self._whispers.say_refused(post.card.job)
             raise
+        if not is_open:
+            self._whispers.forget(post.card.job)
+        return posted
 
     async def fallback(self, place: Place, actor: Actor) -> Place | None:
         """The person's own conversation with us."""

@@ -16,7 +16,7 @@ from bot.errors import LostAnswer, TryLater, Undeliverable
 from bot.jobs import Actor, JobId, Json
 
 REMEMBERED = 1000
-"""Jobs of which is still known how to speak to who asked."""
+"""Jobs under way of which is still known how to speak to who asked."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,10 @@ class Whispers:
         self._asked[job] = origin
         if len(self._asked) > REMEMBERED:
             self._asked.popitem(last=False)
+
+    def forget(self, job: JobId) -> None:
+        """It is over, and what came of it stands in its place."""
+        self._asked.pop(job, None)
 
     async def say_refused(self, job: JobId) -> None:
         """Its card can't stand where it was asked for: how to let us in, said once."""

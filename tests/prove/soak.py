@@ -2,7 +2,8 @@
 
 The bot runs as in use, and people order on the page, on Discord, and on Slack as much as that takes. Every
 few seconds it is looked at from outside: its memory, its open files, its threads, the size of its database.
-Its tasks it counts itself.
+Its tasks, and the blocks of memory that hold its objects, it counts itself: the system's figure for memory
+also holds what was free again at once.
 """
 
 from __future__ import annotations
@@ -34,12 +35,17 @@ SHARES = {"slack": 0.1}
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+KINDS = ("memory", "blocks", "handles", "threads", "tasks", "open")
+
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Look:
-    """The bot at one moment. `memory` and `database` in bytes, `cpu` in seconds since it started."""
+    """The bot at one moment. `memory` and `database` in bytes, `cpu` in seconds since it started.
+
+    `blocks`: those of memory that hold Python's objects.
+    """
 
     at: float
     done: int
@@ -48,6 +54,7 @@ class Look:
     handles: int
     threads: int
     tasks: int
+    blocks: int
     cpu: float
     database: int
 
@@ -93,7 +100,8 @@ def _look(there: World, pid: int, at: float) -> Look:
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
         )
     done = counts.pop("done", 0) + counts.pop("undelivered", 0)
-    tasks = there.folder / "tasks"
+    counts_file = there.folder / "counts"
+    counted = json.loads(counts_file.read_text()) if counts_file.exists() else {}
     return Look(
         at=round(at, 1),
         done=done,
@@ -101,7 +109,8 @@ def _look(there: World, pid: int, at: float) -> Look:
         memory=int((process / "statm").read_text().split()[1]) * PAGE,
         handles=len(list((process / "fd").iterdir())),
         threads=len(list((process / "task").iterdir())),
-        tasks=int(tasks.read_text() or 0) if tasks.exists() else 0,
+        tasks=counted.get("tasks", 0),
+        blocks=counted.get("blocks", 0),
         cpu=(int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
         database=pages * page,
     )
@@ -126,10 +135,7 @@ def _figures(looks: list[Look], seconds: float) -> dict[str, Any]:
         "jobs": looks[-1].done,
         "jobs_per_second": round((last.done - within[0].done) / span, 1),
         "cpu_per_job_ms": round((last.cpu - within[0].cpu) / max(last.done - within[0].done, 1) * 1000, 1),
-        **{
-            name: {"early": middle(early, name), "late": middle(late, name)}
-            for name in ("memory", "handles", "threads", "tasks", "open")
-        },
+        **{name: {"early": middle(early, name), "late": middle(late, name)} for name in KINDS},
         "database_bytes_per_job": {"first_half": round(first_half), "whole": round(kept)},
     }
 
@@ -137,7 +143,7 @@ def _figures(looks: list[Look], seconds: float) -> dict[str, Any]:
 def _line(look: Look) -> str:
     return (
         f"{look.at:7.0f} s  {look.done:7,} done  {look.open:5,} open  {look.memory / 2**20:6.1f} MiB  "
-        f"{look.handles:4} files  {look.threads:3} threads  {look.tasks:5} tasks  "
+        f"{look.handles:4} files  {look.threads:3} threads  {look.tasks:5} tasks  {look.blocks:8,} blocks  "
         f"{look.database / max(look.done, 1):7.0f} bytes a job"
     )
 
@@ -149,7 +155,7 @@ def summary(report: dict[str, Any]) -> str:
         f"{figures['cpu_per_job_ms']} ms of processor each",
         *(
             f"  {name:<9} {figures[name]['early']:>14,.0f} early  {figures[name]['late']:>14,.0f} late"
-            for name in ("memory", "handles", "threads", "tasks", "open")
+            for name in KINDS
         ),
         f"  database  {figures['database_bytes_per_job']['first_half']:>8,} bytes a job in the first half, "
         f"{figures['database_bytes_per_job']['whole']:,} over the whole",

@@ -47,8 +47,8 @@ def _live(order: dict[str, Any]) -> None:
     _lift_limits()
     if order.get("settled") is not None:
         _settle_sooner(order["settled"])
-    if order.get("tasks"):
-        threading.Thread(target=_count_tasks, args=(Path(order["tasks"]),), daemon=True).start()
+    if order.get("counts"):
+        threading.Thread(target=_count, args=(Path(order["counts"]),), daemon=True).start()
     command_line.app(["run", "-c", order["config"]], standalone_mode=False)
 
 
@@ -69,12 +69,14 @@ def _settle_sooner(seconds: float) -> None:
     compose._rules = lambda *given, **more: replace(rules(*given, **more), settled=seconds)
 
 
-def _count_tasks(path: Path) -> None:
-    """How many tasks there are, once a second: only the process itself knows."""
+def _count(path: Path) -> None:
+    """How many tasks there are, and blocks of memory that hold Python's objects, once a second: only the
+    process itself knows."""
     name = "_all_tasks" if hasattr(asyncio.tasks, "_all_tasks") else "_scheduled_tasks"  # before 3.12, since
-    tasks = getattr(asyncio.tasks, name)
+    tasks, new = getattr(asyncio.tasks, name), path.with_suffix(".new")
     while True:
-        path.write_text(str(len(tasks)))
+        new.write_text(json.dumps({"tasks": len(tasks), "blocks": sys.getallocatedblocks()}))
+        new.rename(path)
         time.sleep(1)
 
 

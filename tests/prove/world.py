@@ -59,7 +59,7 @@ class World:
             log=self.folder / f"life-{self.lives:05d}.log",
             point=point,
             occurrence=occurrence,
-            tasks=self.folder / "tasks" if measured else None,
+            counts=self.folder / "counts" if measured else None,
             settled=self.settled,
         )
 
