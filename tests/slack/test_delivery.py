@@ -237,6 +237,17 @@ async def test_where_the_bot_is_not_the_result_comes_to_the_person_and_they_are_
     assert studio.is_tidy()
 
 
+async def test_how_to_speak_to_who_asked_is_known_for_as_long_as_the_job_is_under_way(studio: Rig) -> None:
+    studio.gate.open = False
+    job = await order(studio)
+    assert job.id in studio.slack._whispers._asked
+
+    studio.gate.open = True
+    await studio.ended(job)
+
+    assert not studio.slack._whispers._asked
+
+
 async def test_in_a_conversation_of_two_people_the_result_comes_to_who_asked(studio: Rig) -> None:
     ben = studio.server.person("ben", studio.team)
     private = studio.server.between(studio.anna, ben)
