@@ -259,7 +259,8 @@ class Steps:
         """The prediction that was made of this job and belongs to no other, oldest first."""
         model = self._catalogue.find(job.model)
         since = (job.submitted_at or job.created_at) - 120
-        seen = [p async for p in _listed(client, since) if _is_of(p, model)]
+        # Of what may be thousands, only what could be the one is kept in memory.
+        seen = [p async for p in _listed(client, since) if _may_be(p, model, job.inputs)]
         taken = await self._store.known_predictions([p.id for p in seen])
         if heard := self._answered.get(job.id):
             return heard
@@ -312,10 +313,7 @@ class Steps:
         return found
 
     def _was_made_of(self, job: Job, prediction: Prediction) -> bool:
-        model = self._catalogue.find(job.model)
-        return _is_of(prediction, model) and (
-            prediction.data_removed or _made_of(prediction, model, job.inputs)
-        )
+        return _may_be(prediction, self._catalogue.find(job.model), job.inputs)
 
     # -- inputs
 
@@ -618,6 +616,11 @@ def _nonsense(job: Job) -> int:
 
 def _is_of(prediction: Prediction, model: Model) -> bool:
     return prediction.version == model.version if model.version else prediction.model == model.full_name
+
+
+def _may_be(prediction: Prediction, model: Model, inputs: Mapping[str, Json]) -> bool:
+    """Whether it is one of this model with these inputs, or one whose inputs are gone."""
+    return _is_of(prediction, model) and (prediction.data_removed or _made_of(prediction, model, inputs))
 
 
 def _made_of(prediction: Prediction, model: Model, inputs: Mapping[str, Json]) -> bool:
