@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-
 RUN = (
     "import gc, runpy, sys; gc.set_threshold(2000, 20, 10**6); del sys.argv[0];"
     "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
