@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from bot.errors import Damaged
 from bot.jobs import JobId, Outcome, Place, State
 from bot.store import Store
 from bot.store.store import lock_of
+from bot.store.tables import metadata
 from tests.rig import rig
 from tests.store_rig import KEPT, LEASE, NOW, accepted, bring, claimed, job, started, succeed
 
@@ -397,7 +398,7 @@ async def test_a_write_that_fails_leaves_no_trace_and_works_later(url: str, path
 
 async def _all_rows(store: Store) -> list[Any]:
     tables = ("jobs", "messages", "events", "channels", "sessions", "logins")
-    return [list(await store._database.read(text(f"SELECT * FROM {table}"))) for table in tables]
+    return [list(await store._database.read(select(metadata.tables[table]))) for table in tables]
 
 
 async def test_one_that_needs_room_fails_all_of_its_batch_with_the_true_reason(url: str, path: Path) -> None:
