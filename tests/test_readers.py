@@ -44,6 +44,17 @@ async def test_values_come_back_as_what_their_columns_hold(readers: Readers) -> 
     assert rows[0].told == rows[0]._mapping["told"] == {"größe": [1, None]}
 
 
+async def test_parameters_are_sent_as_what_their_columns_hold(readers: Readers) -> None:
+    within = THINGS.where(TOLD["größe"][0].as_integer() == bindparam("the_first"))
+    equal = THINGS.where(
+        TOLD.is_not_distinct_from(bindparam("the_whole")), GOOD.in_(bindparam("the_good", expanding=True))
+    )
+
+    assert [row.name for row in await readers.all(within, {"the_first": 1})] == ["a"]
+    whole = {"the_whole": None, "the_good": [True, False]}
+    assert [row.name for row in await readers.all(equal, whole)] == ["b"]
+
+
 async def test_a_parameter_may_have_any_number_of_values(readers: Readers) -> None:
     some = THINGS.where(
         NAME.in_(bindparam("the_names", expanding=True)), NAME.between("a", bindparam("the_last"))
@@ -126,6 +137,7 @@ async def test_cut_off_while_it_connects_it_leaves_nothing_open(tmp_path: Path) 
     await made.close()
 
     assert opening.cancelled()
-    assert [one.is_alive() for one in (connection._thread for connection in made._connections)] == [
-        False
-    ] * MOST
+    assert len(made._connections) == MOST
+    for connection in made._connections:
+        await asyncio.to_thread(connection._thread.join, 10)
+        assert not connection._thread.is_alive()

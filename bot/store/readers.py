@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from bot.store.tables import AnyRow
 MOST = 4
 """Connections: a long look at much, such as an export, keeps no quick one waiting."""
 
-_DIALECT = sqlite(paramstyle="named")
+AS_JSON = partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+
+_DIALECT = sqlite(paramstyle="named", json_serializer=AS_JSON)
 
 
 class Readers:
@@ -76,6 +79,11 @@ class _Prepared:
         if not isinstance(compiled, SQLCompiler):
             raise TypeError(f"SQLite has no text for {select}")
         self._compiled = compiled
+        self._writes = {
+            name: write
+            for name, bound in compiled.binds.items()
+            if (write := bound.type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+        }
         columns = list(select.selected_columns)
         self._row = result_tuple([str(column.name) for column in columns])
         self._reads = [
@@ -86,10 +94,16 @@ class _Prepared:
 
     def text(self, parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """With a mark for each value of what may have any number of them."""
+        writes = self._writes
         if self._compiled.post_compile_params:
             state = self._compiled.construct_expanded_state(dict(parameters))
-            return state.statement, state.parameters
-        return str(self._compiled), self._compiled.construct_params(dict(parameters))
+            text, given = state.statement, dict(state.parameters)
+            writes = {**writes, **state.processors}
+        else:
+            text, given = str(self._compiled), dict(self._compiled.construct_params(dict(parameters)))
+        for name in writes.keys() & given.keys():
+            given[name] = writes[name](given[name])
+        return text, given
 
     def row(self, values: Any) -> AnyRow:
         if self._reads:

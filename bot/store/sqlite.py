@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import sqlite3
@@ -12,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from errno import EACCES
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -23,7 +21,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from bot.errors import CannotStart, Damaged
 from bot.store import migrations
 from bot.store.backups import Backups
-from bot.store.readers import Readers
+from bot.store.readers import AS_JSON, Readers
 from bot.store.soundness import fault_of, is_damage, log_fault_of
 from bot.store.tables import AnyRow, metadata
 from bot.store.writer import Request, Writer
@@ -46,7 +44,7 @@ class Sqlite:
         self._is_damaged = asyncio.Event()
         self._judging = asyncio.Lock()
         options: dict[str, Any] = {
-            "json_serializer": partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
+            "json_serializer": AS_JSON,
             "connect_args": {"timeout": wait_for_lock},
             "hide_parameters": True,  # what people wrote has no business in an error's text
         }
